@@ -1,0 +1,1 @@
+"""The agent on an edge cluster: link, replica, cluster, applications."""

@@ -1,0 +1,1 @@
+"""Measurements, one line of JSON each: python -m benchmarks NAME --json."""

@@ -1,0 +1,1 @@
+"""Simulated clusters, WAN links and a demo fleet, for the demo, tests and benchmarks."""

@@ -1,0 +1,1 @@
+"""What runs where: applications, clusters, repositories, identities, Desired records."""

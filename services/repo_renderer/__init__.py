@@ -1,0 +1,1 @@
+"""Git to bundles: the only process that fetches repositories."""

@@ -1,0 +1,1 @@
+"""What is known of the fleet: presence, folded status, freshness, metrics."""

@@ -1,0 +1,1 @@
+"""What two or more processes share: the contract on the bus, the input language, the renderer."""

@@ -1,0 +1,1 @@
+"""From Git to manifests: clone, export, render in a sandboxed worker."""
