@@ -1,0 +1,195 @@
+"""What the agent asks of the Kubernetes API: get, apply, delete, list, watch. Raw JSON in and out."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+from edge_agent.cluster.access import Access
+from edge_agent.cluster.answers import error_of
+from edge_agent.cluster.discovery import Discovery
+from edge_agent.cluster.errors import Expired, Unavailable
+from edge_agent.cluster.transport import JSON, Limits, Request, Transport
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from edge_agent.cluster.names import Key, Kind, Object, Resource
+
+FIELD_MANAGER = "outrider"
+APPLY = "application/apply-patch+yaml"
+# Objects of one page: bounds what a list holds in memory, at 5 KB an object half a megabyte of text.
+PAGE_OBJECTS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What an apply brought (or, as a dry run, would bring): the object, and whether it came into being."""
+
+    object: Object
+    created: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A part of a list. `resource_version` is the same on every page: where to watch from."""
+
+    objects: list[Object]
+    resource_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of a watch: `ADDED`, `MODIFIED`, `DELETED` or `BOOKMARK`."""
+
+    type: str
+    object: Object
+
+
+class Cluster:
+    """One cluster's API. `async with` opens and closes the connections; every method may raise `ClusterError`."""
+
+    def __init__(self, access: Access | None = None, limits: Limits | None = None) -> None:
+        self._transport = Transport(access or Access(), limits or Limits())
+        self.discovery = Discovery(self._ask)
+
+    async def __aenter__(self) -> Self:
+        await self._transport.__aenter__()
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self._transport.__aexit__(*exc_info)
+
+    @property
+    def requests(self) -> int:
+        """Requests sent so far."""
+        return self._transport.requests
+
+    async def get(self, kind: Kind, key: Key) -> Object:
+        """Read one object. Raises `NotFound`."""
+        resource = await self.discovery.resource(kind)
+        request = Request("GET", resource.path(key), str(key), secret=_secret(key))
+        return _object(await self._transport.request(request))
+
+    async def apply(
+        self, kind: Kind, key: Key, manifest: Object, *, dry_run: bool = False, strict: bool = True
+    ) -> Applied:
+        """Server-side apply a manifest as the agent's field manager, taking over fields that others hold. Idempotent."""
+        resource = await self.discovery.resource(kind)
+        query = (
+            ("fieldManager", FIELD_MANAGER),
+            ("force", "true"),
+            ("fieldValidation", "Strict" if strict else "Ignore"),
+            *((("dryRun", "All"),) if dry_run else ()),
+        )
+        request = Request("PATCH", resource.path(key), str(key), query, manifest, APPLY, secret=_secret(key))
+        status, answer = await self._transport.request(request)
+        return Applied(_object((status, answer)), created=status == 201)
+
+    async def delete(
+        self,
+        kind: Kind,
+        key: Key,
+        *,
+        uid: str,
+        resource_version: str | None = None,
+        propagation: str = "Background",
+        dry_run: bool = False,
+    ) -> None:
+        """Delete this very object. Raises `NotFound`, and `Conflict` when it is another one or has changed by now."""
+        resource = await self.discovery.resource(kind)
+        preconditions = {"uid": uid} | ({"resourceVersion": resource_version} if resource_version else {})
+        body = {
+            "kind": "DeleteOptions",
+            "apiVersion": "v1",
+            "propagationPolicy": propagation,
+            "preconditions": preconditions,
+        } | ({"dryRun": ["All"]} if dry_run else {})
+        await self._transport.request(
+            Request("DELETE", resource.path(key), str(key), body=body, secret=_secret(key))
+        )
+
+    async def pages(
+        self, resource: Resource, selector: str = "", *, metadata_only: bool = False
+    ) -> AsyncIterator[Page]:
+        """List page by page. Raises `Expired` when the list took longer than the server keeps its version."""
+        accept = f"{JSON};as=PartialObjectMetadataList;g=meta.k8s.io;v=v1" if metadata_only else JSON
+        carry_on = ""
+        while True:
+            query = tuple(
+                (name, value)
+                for name, value in (
+                    ("labelSelector", selector),
+                    ("limit", str(PAGE_OBJECTS)),
+                    ("continue", carry_on),
+                )
+                if value
+            )
+            request = Request(
+                "GET", resource.collection(), f"list {resource.right}", query, accept=accept, secret=True
+            )
+            _, answer = await self._transport.request(request)
+            metadata = answer.get("metadata") or {}
+            yield Page(
+                _typed(resource.kind, answer.pop("items", None) or []),
+                str(metadata.get("resourceVersion", "")),
+            )
+            carry_on = metadata.get("continue") or ""
+            if not carry_on:
+                return
+
+    @contextlib.asynccontextmanager
+    async def watch(
+        self, resource: Resource, selector: str, resource_version: str, *, within_s: int, grace_s: float
+    ) -> AsyncIterator[AsyncIterator[Event]]:
+        """Watch from a version on; the server ends the stream after `within_s`. Raises `Expired` for a version too old."""
+        query = (
+            ("watch", "true"),
+            ("allowWatchBookmarks", "true"),
+            ("labelSelector", selector),
+            ("resourceVersion", resource_version),
+            ("timeoutSeconds", str(within_s)),
+        )
+        request = Request("GET", resource.collection(), f"watch {resource.right}", query, secret=True)
+        async with self._transport.stream(request, within_s + grace_s) as lines:
+            yield _events(request, lines)
+
+    async def _ask(self, path: str, accept: str) -> Any:
+        return (await self._transport.request(Request("GET", path, f"discovery of {path}", accept=accept)))[1]
+
+
+async def _events(request: Request, lines: AsyncIterator[bytes]) -> AsyncIterator[Event]:
+    async for line in lines:
+        try:
+            event = json.loads(line)
+        except ValueError as error:
+            # The connection broke in the middle of a line.
+            raise Unavailable(request.what, "the watch broke off") from error
+        if event["type"] == "ERROR":
+            status = event["object"]
+            code = int(status.get("code") or 500)
+            raise (
+                Expired(request.what, str(status.get("message")))
+                if code == 410
+                else error_of(request.what, code, json.dumps(status).encode(), {}, secret=True)
+            )
+        yield Event(event["type"], event["object"])
+
+
+def _typed(kind: Kind, objects: list[Object]) -> list[Object]:
+    """Give the items of a list their kind, which a list's items lack."""
+    for found in objects:
+        if found.get("kind") in (None, "PartialObjectMetadata"):
+            found["apiVersion"], found["kind"] = kind.api_version, kind.kind
+    return objects
+
+
+def _object(answer: tuple[int, Any]) -> Object:
+    found: Object = answer[1]
+    return found
+
+
+def _secret(key: Key) -> bool:
+    return key.kind == "Secret" and not key.group

@@ -1,0 +1,99 @@
+"""What of a live object is the agent's own: the fields that its field manager holds. Pure.
+
+`metadata.managedFields` says, field by field, who set it last. Two questions are answered from it without the desired object,
+which is not kept in memory:
+
+- has anything that the agent set been changed, removed or taken over since it was judged last? (`owned_digest`)
+- does the agent still hold a field that the desired object no longer has? (`left_over`)
+
+The format is `FieldsV1` (Kubernetes, structured-merge-diff): `f:<name>` a field, `k:<keys>` an item of a keyed list,
+`v:<value>` an item of a set, `i:<index>` an item by position, `.` the thing itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+DIGEST_BYTES = 16
+
+
+def owned_digest(live: Mapping[str, Any], manager: str) -> bytes:
+    """Return a digest of the fields that the manager holds and of their values. It changes when drift is possible, never with
+    the status or with what others hold.
+    """
+    held = []
+    for version, fields in _held(live, manager):
+        # Field names are those of the version that was applied: read in another one, the whole object counts.
+        same = version == live.get("apiVersion")
+        held.append([version, fields, _values(fields, live) if same else _settled(live)])
+    return digest(held)
+
+
+def digest(value: Any) -> bytes:
+    """Return a short digest of JSON values that doesn't depend on the order of keys."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=DIGEST_BYTES).digest()
+
+
+def left_over(live: Mapping[str, Any], desired: Mapping[str, Any], manager: str) -> Iterator[str]:
+    """Yield the paths of fields that the manager holds and that the desired object doesn't have."""
+    for version, fields in _held(live, manager):
+        if version == desired.get("apiVersion"):
+            yield from _left_over(fields, desired, "")
+
+
+def _held(live: Mapping[str, Any], manager: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the version and the field set of each of a manager's entries, without what it wrote to subresources."""
+    for entry in (live.get("metadata") or {}).get("managedFields") or ():
+        if entry.get("manager") == manager and not entry.get("subresource"):
+            fields = {
+                name: part for name, part in (entry.get("fieldsV1") or {}).items() if name != "f:status"
+            }
+            yield str(entry.get("apiVersion") or ""), fields
+
+
+def _settled(live: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what changes by itself: metadata and status."""
+    return {name: value for name, value in live.items() if name not in ("metadata", "status")}
+
+
+def _values(fields: Mapping[str, Any], live: Any) -> Any:
+    """Return the live values at the fields, in the shape of the fields."""
+    if not fields or all(step == "." for step in fields):
+        return live if not fields else None
+    return {step: _values(below, _at(step, live)) for step, below in fields.items() if step != "."}
+
+
+def _left_over(fields: Mapping[str, Any], desired: Any, path: str) -> Iterator[str]:
+    for step, below in fields.items():
+        if step == ".":
+            continue
+        found = _at(step, desired)
+        here = f"{path}/{step[2:]}"
+        if found is None:
+            yield here
+        elif below:
+            yield from _left_over(below, found, here)
+
+
+def _at(step: str, value: Any) -> Any:
+    """Return what one step of a field path leads to, None where there is nothing."""
+    how, what = step[:2], step[2:]
+    if how == "f:":
+        return value.get(what) if isinstance(value, Mapping) else None
+    if not isinstance(value, list):
+        return None
+    if how == "i:":
+        return value[int(what)] if int(what) < len(value) else None
+    wanted = json.loads(what)
+    if how == "v:":
+        return wanted if wanted in value else None
+    return next((item for item in value if _has_keys(item, wanted)), None)
+
+
+def _has_keys(item: Any, keys: Mapping[str, Any]) -> bool:
+    """A key that a desired item leaves out is one that the server defaults (`protocol: TCP`)."""
+    return isinstance(item, Mapping) and all(item.get(name, value) == value for name, value in keys.items())

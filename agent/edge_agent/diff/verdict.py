@@ -1,0 +1,77 @@
+"""One object's verdict: in sync or not. Pure; the two requests that it may take are the caller's.
+
+1. `suspicion`: the projection differs, or the agent still holds a field that left the desired object.
+2. On suspicion only: a dry run of the apply. What it would change is the difference (`changes`); nothing, and the object is in sync:
+   defaults, normalisation and mutating webhooks are the server's way of writing what was asked for.
+
+A verdict holds as long as the desired object and the owned fields of the live one are the same, whatever else changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any
+
+from edge_agent.diff.ignore import without
+from edge_agent.diff.owned import left_over
+from edge_agent.diff.projection import PATH_LIMIT, SERVER_METADATA, comparable, mismatches
+
+if TYPE_CHECKING:
+    from edge_agent.cluster.names import Object
+
+Pointers = Iterable[tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What was found, and for which pair: digest of the desired object, digest of the owned fields of the live one.
+
+    `paths` are JSON pointers without values: a Secret's stay on the cluster.
+    """
+
+    desired: bytes
+    owned: bytes
+    in_sync: bool
+    paths: tuple[str, ...] = ()
+
+    def holds_for(self, desired: bytes, owned: bytes) -> bool:
+        """Say whether the verdict is still about these."""
+        return self.desired == desired and self.owned == owned
+
+
+def suspicion(desired: Object, live: Object, pointers: Pointers, manager: str) -> tuple[str, ...]:
+    """Return the paths that may differ; empty: in sync."""
+    pointers = tuple(pointers)
+    wanted = without(comparable(desired), pointers)
+    return tuple(
+        islice(
+            chain(
+                mismatches(wanted, without(live, pointers)),
+                (path for path in left_over(live, wanted, manager) if not _covered(path, pointers)),
+            ),
+            PATH_LIMIT,
+        )
+    )
+
+
+def changes(live: Object, would_be: Object, pointers: Pointers) -> tuple[str, ...]:
+    """Return the paths that an apply would change, given what its dry run answered."""
+    pointers = tuple(pointers)
+    before, after = without(_settled(live), pointers), without(_settled(would_be), pointers)
+    return tuple(dict.fromkeys((*mismatches(after, before), *mismatches(before, after))))[:PATH_LIMIT]
+
+
+def _settled(found: Mapping[str, Any]) -> Object:
+    """Leave out what changes by itself: status and the server's metadata."""
+    metadata = {
+        name: value for name, value in (found.get("metadata") or {}).items() if name not in SERVER_METADATA
+    }
+    return {**{name: value for name, value in found.items() if name != "status"}, "metadata": metadata}
+
+
+def _covered(path: str, pointers: tuple[tuple[str, ...], ...]) -> bool:
+    return any(
+        path == (whole := "/" + "/".join(pointer)) or path.startswith(whole + "/") for pointer in pointers
+    )

@@ -1,0 +1,29 @@
+"""Health of live objects and of applications, by Argo CD's documented semantics. Pure: plain objects in, verdicts out."""
+
+from edge_agent.health.application import application_health
+from edge_agent.health.checks import check
+from edge_agent.health.model import (
+    DEGRADED,
+    HEALTHY,
+    MISSING,
+    PROGRESSING,
+    SUSPENDED,
+    UNKNOWN,
+    Health,
+    Status,
+    worst,
+)
+
+__all__ = [
+    "DEGRADED",
+    "HEALTHY",
+    "MISSING",
+    "PROGRESSING",
+    "SUSPENDED",
+    "UNKNOWN",
+    "Health",
+    "Status",
+    "application_health",
+    "check",
+    "worst",
+]

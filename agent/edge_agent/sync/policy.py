@@ -1,0 +1,85 @@
+"""What an application's spec says about syncing it. Pure: Argo CD's `Application.spec` in, one value out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from edge_agent.cluster.backoff import Backoff
+from edge_agent.diff.ignore import IgnoreRule, ignore_rules
+from edge_agent.sync import options
+
+if TYPE_CHECKING:
+    from edge_agent.sync.options import Options
+
+# Seconds. Argo CD's own backoff grows to 3 minutes and ends after 5 attempts; here it grows a little further and never ends.
+DEFAULT_BACKOFF = Backoff(first_s=5.0, cap_s=300.0)
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How an application is synced. `retry_limit` None: for ever."""
+
+    namespace: str = ""
+    automated: bool = False
+    prune: bool = False
+    self_heal: bool = False
+    allow_empty: bool = False
+    options: Options = options.NONE
+    ignore: tuple[IgnoreRule, ...] = ()
+    backoff: Backoff = DEFAULT_BACKOFF
+    retry_limit: int | None = None
+
+    def on(self, option: str) -> bool:
+        """Say whether an option of the application is on."""
+        return options.enabled(option, options.NONE, self.options)
+
+
+def policy_of(spec: Mapping[str, Any]) -> Policy:
+    """Read the policy from a spec."""
+    sync = spec.get("syncPolicy") or {}
+    automated = sync.get("automated")
+    retry = sync.get("retry") or {}
+    switches = automated if isinstance(automated, Mapping) else {}
+    return Policy(
+        namespace=str((spec.get("destination") or {}).get("namespace") or ""),
+        # Its presence turns it on, `automated: {}` too; `enabled: false` turns it off again.
+        automated=automated is not None and switches.get("enabled") is not False,
+        prune=bool(switches.get("prune")),
+        self_heal=bool(switches.get("selfHeal")),
+        allow_empty=bool(switches.get("allowEmpty")),
+        options=options.parse(sync.get("syncOptions") or ()),
+        ignore=ignore_rules(spec),
+        backoff=_backoff(retry.get("backoff") or {}),
+        retry_limit=_limit(retry.get("limit")),
+    )
+
+
+def _limit(value: Any) -> int | None:
+    return None if value is None or int(value) < 0 else int(value)
+
+
+def _backoff(given: Mapping[str, Any]) -> Backoff:
+    return Backoff(
+        first_s=duration_s(given.get("duration"), DEFAULT_BACKOFF.first_s),
+        cap_s=duration_s(given.get("maxDuration"), DEFAULT_BACKOFF.cap_s),
+        factor=float(given.get("factor") or DEFAULT_BACKOFF.factor),
+    )
+
+
+def duration_s(value: Any, default_s: float) -> float:
+    """Read a duration as Argo CD writes them: `90`, `1m30s`, `500ms`. Return the default where there is none."""
+    text = str(value if value is not None else "").strip()
+    if not text:
+        return default_s
+    if text.isdigit():
+        return float(text)
+    parts = _DURATION.findall(text)
+    if "".join(number + unit for number, unit in parts) != text:
+        return default_s
+    return sum(float(number) * _UNIT_S[unit] for number, unit in parts)
