@@ -1,0 +1,17 @@
+"""The bus: the only package that talks to nats-py. Connections that come back, acknowledged publishes, buckets, services."""
+
+from outrider.bus.connection import BusSettings, Connection, Message, connected
+from outrider.bus.errors import BusError, Disconnected, NoResponders, NotFound, RequestTimedOut, WrongRevision
+
+__all__ = [
+    "BusError",
+    "BusSettings",
+    "Connection",
+    "Disconnected",
+    "Message",
+    "NoResponders",
+    "NotFound",
+    "RequestTimedOut",
+    "WrongRevision",
+    "connected",
+]

@@ -1,0 +1,374 @@
+"""A connection to the bus that comes back.
+
+One nats-py client at a time, without that client's own reconnecting: it has no jitter, prints a traceback an attempt, and
+gives up for good when the server ends a session (an expired or revoked JWT). Whenever a client ends, for whatever reason,
+a new one is made with credentials read anew, after a delay with full jitter, for ever. Subscriptions are made again on each
+new client, then the `on_connected` hooks run. What was in flight when a client ended fails with Disconnected: whoever
+asked decides whether to ask again. Nothing is queued here: the outboxes belong to those who can bound them.
+"""
+
+import asyncio
+import base64
+import contextlib
+import random
+import socket
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import structlog
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
+from nats.errors import SlowConsumerError
+
+from outrider.backoff import Backoff
+from outrider.bus.errors import BusError, Disconnected, NoResponders, RequestTimedOut
+from outrider.identity.keys import KeyPair
+from outrider.tasks import background
+
+log = structlog.get_logger()
+
+NO_RESPONDERS = "503"
+_STOPPED_READING = (OSError, NatsError, asyncio.TimeoutError, ssl.SSLError)
+
+
+class User(NamedTuple):
+    """Who connects: the name (its inbox is `_INBOX_<name>`), the JWT and the seed that answers the server's nonce."""
+
+    name: str
+    jwt: str
+    seed: str
+
+
+@dataclass(frozen=True)
+class BusSettings:
+    """How to reach the bus."""
+
+    servers: tuple[str, ...]
+    # nats://, tls://, ws:// or wss:// URLs; one is picked at random an attempt
+    user: Callable[[], User]
+    # called before each attempt, so that renewed credentials are taken up
+    ca_pem: str | None = None
+    # trusted instead of the system's authorities
+    connect_timeout_s: float = 10
+    # the server gives a handshake 10 s too: 2 s fail on satellite links
+    ping_interval_s: float = 110
+    # with one missed answer a dead link is seen within 220 s; 0.2 MB a day
+    unacked_timeout_s: float = 30
+    # the kernel gives up unacknowledged bytes after this: a dead link is seen at the next send
+    backoff: Backoff = field(default_factory=Backoff)
+    pending_messages: int = 65_536
+    pending_bytes: int = 64 << 20
+    # per subscription; beyond it messages are dropped by nats-py and `on_dropped` hooks run
+
+
+class Message(NamedTuple):
+    """What arrived."""
+
+    subject: str
+    data: bytes
+    reply: str
+    headers: dict[str, str]
+
+
+Handler = Callable[[Message], Awaitable[None]]
+
+
+@dataclass
+class _Subscription:
+    subject: str
+    handler: Handler
+    queue: str
+
+
+class Answers:
+    """The answers to one request, in order. Who reads them knows which one is the last."""
+
+    def __init__(self, subject: str, queue: "asyncio.Queue[Message | None]") -> None:
+        self._subject, self._queue = subject, queue
+
+    async def next(self, timeout_s: float) -> Message:
+        """Return the next answer. Disconnected, NoResponders, RequestTimedOut."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                answer = await self._queue.get()
+        except TimeoutError as error:
+            raise RequestTimedOut(self._subject, timeout_s) from error
+        return self._checked(answer)
+
+    def ready(self) -> list[Message]:
+        """Return the answers that are here already, without waiting."""
+        return [self._checked(self._queue.get_nowait()) for _ in range(self._queue.qsize())]
+
+    def _checked(self, answer: Message | None) -> Message:
+        if answer is None:
+            raise Disconnected("the connection was lost while waiting for answers")
+        if answer.headers.get("Status") == NO_RESPONDERS:
+            raise NoResponders(self._subject)
+        return answer
+
+
+class Connection:
+    """A supervised connection; made by `connected`."""
+
+    def __init__(self, settings: BusSettings, rng: random.Random) -> None:
+        self._settings = settings
+        self._rng = rng
+        self._client: Client | None = None
+        self._up = asyncio.Event()
+        self._lost = asyncio.Event()
+        self._lost.set()
+        self._subscriptions: list[_Subscription] = []
+        self._waiting: dict[str, asyncio.Future[Msg]] = {}
+        self._answers: set[asyncio.Queue[Message | None]] = set()
+        self._next_token = 0
+        self.name = settings.user().name
+        self.inbox = f"_INBOX_{self.name}"
+        self.on_connected: list[Callable[[], Awaitable[None]]] = []
+        self.on_dropped: list[Callable[[], None]] = []
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether messages can be sent at this moment."""
+        return self._up.is_set()
+
+    async def wait_connected(self) -> None:
+        """Wait until there is a connection."""
+        await self._up.wait()
+
+    async def wait_lost(self) -> None:
+        """Wait until there is no connection."""
+        await self._lost.wait()
+
+    @property
+    def client(self) -> Client:
+        """The nats-py client of this moment, for this package's own modules; Disconnected if there is none."""
+        if self._client is None or not self._up.is_set():
+            raise Disconnected("not connected to the bus")
+        return self._client
+
+    async def publish(
+        self, subject: str, data: bytes = b"", *, reply: str = "", headers: dict[str, str] | None = None
+    ) -> None:
+        """Send one message, at most once: nobody confirms it."""
+        try:
+            await self.client.publish(subject, data, reply=reply, headers=headers)
+        except _STOPPED_READING as error:
+            raise Disconnected(f"publishing on {subject}: {error}") from error
+
+    async def flush(self, timeout_s: float = 10) -> None:
+        """Wait until the server has processed all that was sent."""
+        try:
+            await self.client.flush(timeout=max(1, round(timeout_s)))
+        except _STOPPED_READING as error:
+            raise Disconnected(f"flushing: {error}") from error
+
+    async def request(
+        self, subject: str, data: bytes = b"", *, timeout_s: float, headers: dict[str, str] | None = None
+    ) -> Message:
+        """Send and return the first answer. Disconnected, NoResponders, RequestTimedOut."""
+        token = self._token()
+        future: asyncio.Future[Msg] = asyncio.get_running_loop().create_future()
+        self._waiting[token] = future
+        try:
+            await self.publish(subject, data, reply=f"{self.inbox}.{token}", headers=headers)
+            async with asyncio.timeout(timeout_s):
+                answer = await future
+        except TimeoutError as error:
+            raise RequestTimedOut(subject, timeout_s) from error
+        finally:
+            del self._waiting[token]
+        if answer.headers and answer.headers.get("Status") == NO_RESPONDERS:
+            raise NoResponders(subject)
+        return _message(answer)
+
+    @asynccontextmanager
+    async def answers(self, subject: str, data: bytes) -> AsyncIterator["Answers"]:
+        """Send a request that has many answers, to be read inside the block."""
+        inbox = f"{self.inbox}.many.{self._token()}"
+        queue: asyncio.Queue[Message | None] = asyncio.Queue()
+
+        async def deliver(message: Msg) -> None:
+            queue.put_nowait(_message(message))
+
+        # A subscription of its own: what JetStream delivers carries its stream's subject, not the inbox it was sent to.
+        try:
+            subscription = await self.client.subscribe(inbox, cb=deliver)
+            self._answers.add(queue)
+            try:
+                await self.publish(subject, data, reply=inbox)
+                yield Answers(subject, queue)
+            finally:
+                self._answers.discard(queue)
+                if self._up.is_set() and not self.client.is_closed:
+                    await subscription.unsubscribe()
+        except _STOPPED_READING as error:
+            raise Disconnected(f"asking {subject}: {_reason(error)}") from error
+
+    async def pause(self) -> None:
+        """Wait a jittered moment, before trying again what has just failed."""
+        await asyncio.sleep(self._settings.backoff.delay_s(0, self._rng))
+
+    def unique_name(self) -> str:
+        """Return a name for something short-lived at the server."""
+        return f"{self.name}-{self._rng.getrandbits(64):x}"
+
+    async def subscribe(self, subject: str, handler: Handler, *, queue: str = "") -> None:
+        """Call `handler` for each message, one at a time, for as long as the connection object lives."""
+        subscription = _Subscription(subject, handler, queue)
+        self._subscriptions.append(subscription)
+        if self._up.is_set():
+            await self._subscribe(self.client, subscription)
+
+    def _token(self) -> str:
+        # Short, since it travels with every acknowledged message, and reused only after a long while.
+        self._next_token = (self._next_token + 1) % (1 << 24)
+        return f"{self._next_token:x}"
+
+    async def _subscribe(self, client: Client, subscription: _Subscription) -> None:
+        async def deliver(message: Msg) -> None:
+            await subscription.handler(_message(message))
+
+        await client.subscribe(
+            subscription.subject,
+            queue=subscription.queue,
+            cb=deliver,
+            pending_msgs_limit=self._settings.pending_messages,
+            pending_bytes_limit=self._settings.pending_bytes,
+        )
+
+    async def _on_inbox(self, message: Msg) -> None:
+        token = message.subject[len(self.inbox) + 1 :]
+        if (future := self._waiting.get(token)) is not None and not future.done():
+            future.set_result(message)
+
+    async def supervise(self) -> None:
+        """Keep a client connected. Ends only by cancellation."""
+        attempt = 0
+        while True:
+            try:
+                async with self._session() as client:
+                    attempt = 0
+                    log.info(
+                        "connected to the bus",
+                        server=client.connected_url.netloc if client.connected_url else "",
+                    )
+                    for hook in self.on_connected:
+                        await hook()
+                    await self._lost.wait()
+                log.warning("lost the bus", reason=str(client.last_error or "closed by the server"))
+            except (*_STOPPED_READING, BusError) as error:
+                log.warning("no connection to the bus", attempt=attempt, reason=_reason(error))
+            await asyncio.sleep(self._settings.backoff.delay_s(attempt, self._rng))
+            attempt += 1
+
+    @asynccontextmanager
+    async def _session(self) -> AsyncIterator[Client]:
+        """One client, from connect to close, with all subscriptions."""
+        client = Client()
+        try:
+            async with asyncio.timeout(self._settings.connect_timeout_s + 2):
+                await self._open(client)
+                await client.subscribe(f"{self.inbox}.*", cb=self._on_inbox)
+                for subscription in self._subscriptions:
+                    await self._subscribe(client, subscription)
+                await client.flush(timeout=max(1, round(self._settings.connect_timeout_s)))
+            self._client = client
+            self._lost.clear()
+            self._up.set()
+            if client.is_closed:
+                self._mark_lost()
+            yield client
+        finally:
+            self._client = None
+            self._mark_lost()
+            with contextlib.suppress(*_STOPPED_READING):
+                await client.close()
+
+    def _mark_lost(self) -> None:
+        self._up.clear()
+        self._lost.set()
+        for future in self._waiting.values():
+            if not future.done():
+                future.set_exception(Disconnected("the connection was lost while waiting for an answer"))
+        for queue in self._answers:
+            queue.put_nowait(None)
+
+    async def _open(self, client: Client) -> None:
+        user = self._settings.user()
+        key = KeyPair(user.seed)
+        server = self._rng.choice(self._settings.servers)
+        encrypted = server.startswith(("tls://", "wss://"))
+        opened = False
+
+        async def on_error(error: Exception) -> None:
+            if not opened:
+                # Else nats-py would try again by itself, at once.
+                raise error
+            self._report(error)
+
+        async def on_closed() -> None:
+            if self._client is client:
+                self._mark_lost()
+
+        await client.connect(
+            [server],
+            name=user.name,
+            allow_reconnect=False,
+            error_cb=on_error,
+            closed_cb=on_closed,
+            user_jwt_cb=lambda: bytearray(user.jwt.encode()),
+            signature_cb=lambda nonce: base64.b64encode(key.sign(nonce.encode())),
+            connect_timeout=max(1, round(self._settings.connect_timeout_s)),
+            ping_interval=max(1, round(self._settings.ping_interval_s)),
+            max_outstanding_pings=1,
+            inbox_prefix=self.inbox.encode(),
+            tls=self._tls() if encrypted else None,
+            tls_handshake_first=server.startswith("tls://"),
+        )
+        opened = True
+        self._bound_unacked(client)
+
+    def _report(self, error: Exception) -> None:
+        if isinstance(error, SlowConsumerError):
+            log.warning("messages dropped: a handler is too slow", subject=error.subject)
+            for hook in self.on_dropped:
+                hook()
+        else:
+            log.warning("bus error", reason=_reason(error))
+
+    def _tls(self) -> ssl.SSLContext:
+        context = ssl.create_default_context(cadata=self._settings.ca_pem)
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        return context
+
+    def _bound_unacked(self, client: Client) -> None:
+        # nats-py has no way to reach the socket but its transport. NATS sets no TCP keep-alive.
+        writer: Any = getattr(client._transport, "_io_writer", None)
+        raw = writer.get_extra_info("socket") if writer is not None else None
+        if raw is not None and hasattr(socket, "TCP_USER_TIMEOUT"):
+            milliseconds = round(self._settings.unacked_timeout_s * 1000)
+            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
+
+
+def _reason(error: BaseException) -> str:
+    return str(error) or type(error).__name__
+
+
+def _message(message: Msg) -> Message:
+    return Message(message.subject, message.data, message.reply, message.headers or {})
+
+
+@asynccontextmanager
+async def connected(
+    settings: BusSettings, *, rng: random.Random | None = None, wait: bool = True
+) -> AsyncIterator[Connection]:
+    """Open a supervised connection; with `wait`, enter only once it is up (hubs), else at once (agents work offline)."""
+    connection = Connection(settings, rng or random.SystemRandom())
+    async with background(connection.supervise(), name="bus connection"):
+        if wait:
+            await connection.wait_connected()
+        yield connection

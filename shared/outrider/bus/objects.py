@@ -1,0 +1,67 @@
+"""Object stores for what is large and never changes: named by digest, written once (ADR-20, by nats-py)."""
+
+import asyncio
+
+from nats.errors import Error as NatsError
+from nats.js.errors import APIError, BucketNotFoundError, NotFoundError, ObjectNotFoundError
+from nats.js.object_store import ObjectStore as Client
+
+from outrider.bus.connection import Connection
+from outrider.bus.errors import BusError, NotFound
+from outrider.bus.jetstream import JetStream
+from outrider.topology import ObjectStore
+
+TIMEOUT_S = 60.0
+BATCH = 64
+# Chunks of 128 KiB asked for at once.
+
+
+class Objects:
+    """One object store."""
+
+    def __init__(self, connection: Connection, store: ObjectStore) -> None:
+        self._connection = connection
+        self._store = store
+
+    def _client(self) -> Client:
+        # Without nats-py's look-up of the store on every use: topology has made it.
+        js = self._connection.client.jetstream(timeout=TIMEOUT_S)
+        return Client(name=self._store.name, stream=self._store.stream, js=js)
+
+    async def get(self, name: str) -> bytes:
+        """Return an object; NotFound if there is none."""
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                info = await self._client().get_info(name)
+        except (ObjectNotFoundError, NotFoundError, BucketNotFoundError) as error:
+            raise NotFound(f"{self._store.name}: no object {name}") from error
+        except (NatsError, TimeoutError) as error:
+            raise BusError(f"{self._store.name}: reading {name}: {error}") from error
+        return await self._chunks(info.nuid or "", info.chunks or 0)
+
+    async def _chunks(self, nuid: str, count: int) -> bytes:
+        """Read the chunks of an object in one request for each batch, without a consumer at the server."""
+        js, subject = JetStream(self._connection, TIMEOUT_S), f"$O.{self._store.name}.C.{nuid}"
+        chunks: list[bytes] = []
+        seq = 1
+        while len(chunks) < count:
+            batch = await js.following(self._store.stream, subject, seq, min(BATCH, count - len(chunks)))
+            if not batch:
+                raise NotFound(
+                    f"{self._store.name}: an object has lost {count - len(chunks)} of {count} chunks"
+                )
+            chunks += [stored.data for stored in batch]
+            seq = batch[-1].seq + 1
+        return b"".join(chunks)
+
+    async def put(self, name: str, data: bytes) -> None:
+        """Store an object, unless it is there: the name is the digest of what it holds."""
+        client = self._client()
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                try:
+                    await client.get_info(name)
+                except (ObjectNotFoundError, NotFoundError):
+                    await client.put(name, data)
+        except (NatsError, APIError, TimeoutError) as error:
+            raise BusError(f"{self._store.name}: storing {name}: {error}") from error

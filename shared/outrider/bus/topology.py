@@ -1,0 +1,74 @@
+"""Create or update what `outrider.topology` declares. Idempotent; any process may be the first."""
+
+from typing import Any
+
+import structlog
+
+from outrider.bus.jetstream import JetStream, Refused
+from outrider.topology import Bucket, ObjectStore, Stream, Topology
+
+log = structlog.get_logger()
+
+_EXISTS_WITH_OTHER_SETTINGS = 10058
+_NS = 1_000_000_000
+
+
+def _stream(stream: Stream) -> dict[str, Any]:
+    table = {"max_msgs_per_subject": 1, "allow_direct": True} if stream.last_per_subject else {}
+    return {
+        "name": stream.name,
+        "subjects": list(stream.subjects),
+        "max_bytes": stream.max_bytes,
+        "max_age": round(stream.max_age_s * _NS),
+        # A table is never thinned behind its owner's back; a log may lose its oldest, digests mend that.
+        "discard": "new" if stream.last_per_subject else "old",
+        "deny_delete": True,
+        "deny_purge": not stream.purgers,
+        **table,
+    }
+
+
+def _bucket(bucket: Bucket) -> dict[str, Any]:
+    return {
+        "name": bucket.stream,
+        "subjects": [f"$KV.{bucket.name}.>"],
+        "max_bytes": bucket.max_bytes,
+        "max_msgs_per_subject": 1,
+        "allow_direct": True,
+        "allow_rollup_hdrs": True,
+        "deny_delete": True,
+        "discard": "new",
+    }
+
+
+def _objects(store: ObjectStore) -> dict[str, Any]:
+    return {
+        "name": store.stream,
+        "subjects": [f"$O.{store.name}.C.>", f"$O.{store.name}.M.>"],
+        "max_bytes": store.max_bytes,
+        "allow_direct": True,
+        "allow_rollup_hdrs": True,
+        "discard": "new",
+    }
+
+
+async def ensure(js: JetStream, topology: Topology) -> None:
+    """Bring every stream, bucket and object store to its declared settings."""
+    declared = [_stream(stream) for stream in topology.streams]
+    declared += [_bucket(bucket) for bucket in topology.buckets]
+    declared += [_objects(store) for store in topology.object_stores]
+    for config in declared:
+        await _ensure(
+            js, {"retention": "limits", "storage": "file", "num_replicas": topology.replicas, **config}
+        )
+
+
+async def _ensure(js: JetStream, config: dict[str, Any]) -> None:
+    name = config["name"]
+    try:
+        await js.api(f"STREAM.CREATE.{name}", config)
+    except Refused as error:
+        if error.err_code != _EXISTS_WITH_OTHER_SETTINGS:
+            raise
+        await js.api(f"STREAM.UPDATE.{name}", config)
+        log.info("stream settings updated", stream=name)

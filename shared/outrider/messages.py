@@ -1,0 +1,145 @@
+"""Every payload on the bus between hub and edge. Versioned arrays (`outrider.codec`); the subject says what it carries."""
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, NamedTuple
+
+from outrider.codec import MalformedMessage, Message
+from outrider.names import AppName
+
+
+class Generation(NamedTuple):
+    """Orders a cluster's Desired records: `counter` grows by one a record, `epoch` by one when a hub was restored."""
+
+    epoch: int
+    counter: int
+
+
+@dataclass(frozen=True)
+class Desired(Message):
+    """What one application on one cluster should be. Travels sealed (`identity.signatures`) as `fleet.<c>.desired.<app>`.
+
+    A tombstone has no digest: the application is to go, `cascade` says whether its objects go with it.
+    """
+
+    VERSION: ClassVar[int] = 1
+    uid: bytes
+    # 16 bytes; an application deleted and made again under the same name is another one
+    epoch: int
+    counter: int
+    spec: dict[str, Any]
+    # Argo CD's Application.spec without its sources, set fields only
+    revision: str | bytes = ""
+    # A commit as 20 bytes; anything else as text.
+    digest: bytes | None = None
+    base: bytes | None = None
+    patch: bytes | None = None
+    # A zstd patch against the bundle whose short digest is `base`, when it is small.
+    cascade: bool = False
+
+    @property
+    def generation(self) -> Generation:
+        """The record's place in the order of its cluster."""
+        return Generation(self.epoch, self.counter)
+
+    @property
+    def is_tombstone(self) -> bool:
+        """Whether the application is to go."""
+        return self.digest is None
+
+
+@dataclass(frozen=True)
+class ResyncRequest(Message):
+    """An agent's question on every connect: I have seen every record up to this generation, and hold this set."""
+
+    epoch: int
+    counter: int
+    # 0, 0: nothing held
+    set_digest: bytes
+    # `set_digest` of what is held, tombstones not yet carried out included
+    highest_epoch: int = 0
+    highest_counter: int = 0
+    # the highest generation ever accepted: a restored hub goes on above it
+
+
+@dataclass(frozen=True)
+class ResyncAnswer(Message):
+    """What differs: sealed records by application. Absence means nothing: only a tombstone removes."""
+
+    epoch: int
+    counter: int
+    # the cluster's newest generation
+    records: list[Any] = field(default_factory=list)
+    # [application token, sealed record] in the order of generations
+    more: bool = False
+    # ask again from the last record: the answer had reached its limit in bytes
+
+
+@dataclass(frozen=True)
+class BundleRequest(Message):
+    """A part of a bundle, from `offset` of its transfer form; repeat until `total`. Resumable at any offset."""
+
+    digest: bytes
+    held: list[Any] = field(default_factory=list)
+    # short digests of bundles that the edge can patch from
+    offset: int = 0
+    base: bytes | None = None
+    # on every part but the first: the base of the first answer, so that all parts are of one form
+
+
+@dataclass(frozen=True)
+class BundlePart(Message):
+    """One part of a bundle's transfer form: a whole frame, or a patch against the bundle `base`."""
+
+    total: int = 0
+    # 0: there is no such bundle
+    data: bytes = b""
+    base: bytes | None = None
+
+
+@dataclass(frozen=True)
+class StatusBatch(Message):
+    """What changed at an edge. Folded once for each (cluster, epoch, seq), in order."""
+
+    epoch: int
+    # of the replica: another one after it was rebuilt
+    seq: int
+    observed_at_ms: int
+    # Unix time by the edge's clock
+    set_digest: bytes
+    # over (application, document digest) of all documents, after this batch
+    entries: list[Any] = field(default_factory=list)
+    # [application token, short digest, base short digest or None, frame or None]; a frame of None: the document is gone
+
+
+class StatusEntry(NamedTuple):
+    """One entry of a batch."""
+
+    app: AppName
+    digest: bytes
+    base: bytes | None
+    frame: bytes | None
+
+    @classmethod
+    def parse(cls, raw: Any) -> "StatusEntry":
+        """Return a checked entry; MalformedMessage otherwise."""
+        match raw:
+            case [str(app), bytes(digest), bytes() | None as base, bytes() | None as frame]:
+                return cls(AppName(app), digest, base, frame)
+        raise MalformedMessage("StatusBatch.entries: not [app, digest, base, frame]")
+
+
+@dataclass(frozen=True)
+class Command(Message):
+    """A request to an agent; answered by `CommandReply` on `fleet.<cluster>.reply.<request_id>`."""
+
+    request_id: str
+    arguments: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class CommandReply(Message):
+    """An agent's answer. `last` ends a stream of answers; `error` is a sentence for the person who asked."""
+
+    body: Any = None
+    error: str = ""
+    last: bool = True

@@ -1,0 +1,136 @@
+"""What the hub's buckets hold: one record a key, each kind written by one process. Versioned arrays (`outrider.codec`)."""
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from outrider import codec
+from outrider.codec import Message
+
+
+@dataclass(frozen=True)
+class ClusterRecord(Message):
+    """Bucket `clusters`, key: the cluster's name. Written by app-registry."""
+
+    VERSION: ClassVar[int] = 1
+    name: str
+    public_key: str
+    # the user nkey that the cluster connects with
+    created_at_ms: int
+    labels: dict[str, str] = field(default_factory=dict)
+    server: str = ""
+    # what `destination.server` of an imported Application says
+    issued_at_s: int = 0
+    # of the newest JWT; older ones are void once the key is revoked
+    annotations: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RepositoryRecord(Message):
+    """Bucket `repositories`, key: `repository_key(url)`. Written by app-registry."""
+
+    VERSION: ClassVar[int] = 1
+    url: str
+    pool: str = "default"
+    # which renderers serve it
+    sealed: bytes = b""
+    # credentials, `identity.sealing`: {username, password, ssh_private_key, ssh_known_hosts, ca_pem}
+    created_at_ms: int = 0
+    public: dict[str, Any] = field(default_factory=dict)
+    # what may be shown: {"username": …, "kind": "password" | "ssh" | "none"}
+
+
+@dataclass(frozen=True)
+class ApplicationRecord(Message):
+    """Bucket `applications`, key: the name as a token. Written by app-registry, on a person's request only."""
+
+    VERSION: ClassVar[int] = 1
+    name: str
+    uid: bytes
+    manifest: dict[str, Any]
+    # Argo CD's Application as it was applied, without status and operation
+    created_at_ms: int
+    updated_at_ms: int
+    deleting: bool = False
+    cascade: bool = False
+    # whether its objects go with it (finalizer)
+
+
+@dataclass(frozen=True)
+class ConditionsRecord(Message):
+    """Bucket `conditions`, key: the application's name as a token. Written by app-registry, when they change."""
+
+    VERSION: ClassVar[int] = 1
+    conditions: list[Any]
+    # [{"type": "ComparisonError", "message": …, "since": RFC 3339}]; Argo CD's types
+    cluster: str = ""
+    # where the application runs; empty if its destination is not known
+
+
+@dataclass(frozen=True)
+class SourceRecord(Message):
+    """Bucket `sources`, key: `source_key`. Written by app-registry while an application uses it; rendered by the pool."""
+
+    VERSION: ClassVar[int] = 1
+    repo_url: str
+    pool: str
+    source: dict[str, Any]
+    # Argo CD's source, set fields only
+    context: dict[str, Any] = field(default_factory=dict)
+    # what else a rendering depends on: {"releaseName", "namespace", "kubeVersion"} for Helm
+
+
+@dataclass(frozen=True)
+class RenderingRecord(Message):
+    """Bucket `renderings`, key: `source_key`. Written by repo-renderer. An error leaves the last good rendering in place."""
+
+    VERSION: ClassVar[int] = 1
+    revision: str = ""
+    # commit of the bundle; empty: never rendered
+    digest: bytes = b""
+    base: bytes | None = None
+    patch: bytes | None = None
+    # zstd patch from the bundle rendered before, if it is small
+    objects: int = 0
+    error: str = ""
+    # why the newest state of the repository is not the one above; names file and line or field
+    error_revision: str = ""
+    changed_at_ms: int = 0
+
+
+@dataclass(frozen=True)
+class StatusRecord(Message):
+    """Bucket `status`, key: `<cluster>.<application token>`. Written by status-aggregator."""
+
+    VERSION: ClassVar[int] = 1
+    document: bytes
+    # canonical msgpack of the status document
+    observed_at_ms: int
+    # edge clock, corrected by the offset measured at connect
+    received_at_ms: int
+
+
+@dataclass(frozen=True)
+class EdgeRecord(Message):
+    """Bucket `status`, key: `<cluster>`. Written by status-aggregator."""
+
+    VERSION: ClassVar[int] = 1
+    online: bool
+    since_ms: int
+    # of the last change of presence
+    heard_at_ms: int = 0
+    epoch: int = 0
+    seq: int = 0
+    # the last batch folded
+    clock_offset_ms: int = 0
+    # hub clock minus edge clock
+
+
+def repository_key(url: str) -> str:
+    """Return the bucket key of a repository."""
+    return hashlib.sha256(url.encode()).hexdigest()[:32]
+
+
+def source_key(repo_url: str, source: dict[str, Any], context: dict[str, Any]) -> str:
+    """Return the bucket key of a distinct rendering: applications whose manifests must be equal have the same key."""
+    return hashlib.sha256(codec.canonical([repo_url, source, context])).hexdigest()[:32]
