@@ -162,6 +162,8 @@ class Connection:
     async def flush(self, timeout_s: float = 10) -> None:
         """Wait until the server has processed all that was sent."""
         try:
+            # nats-py writes its PING past what is still buffered; by the first answer the buffer has gone out.
+            await self.client.flush(timeout=max(1, round(timeout_s)))
             await self.client.flush(timeout=max(1, round(timeout_s)))
         except _STOPPED_READING as error:
             raise Disconnected(f"flushing: {error}") from error
@@ -221,7 +223,10 @@ class Connection:
         subscription = _Subscription(subject, handler, queue)
         self._subscriptions.append(subscription)
         if self._up.is_set():
-            await self._subscribe(self.client, subscription)
+            try:
+                await self._subscribe(self.client, subscription)
+            except _STOPPED_READING as error:
+                raise Disconnected(f"subscribing to {subject}: {_reason(error)}") from error
 
     def _token(self) -> str:
         # Short, since it travels with every acknowledged message, and reused only after a long while.
