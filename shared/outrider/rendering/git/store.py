@@ -1,0 +1,178 @@
+"""All repositories of one process, on disk.
+
+Blocking work runs in threads of the store's own: a server that hangs holds one of them until its time is up, and the repositories
+after it find another. Two fetches of one repository wait for one another, fetches of different ones never do.
+"""
+
+import asyncio
+import contextlib
+import functools
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+from outrider.rendering.git.access import RepositoryAccess
+from outrider.rendering.git.address import AddressPolicy, parse_address
+from outrider.rendering.git.bounds import FetchLimits, Spending
+from outrider.rendering.git.clone import PACKS_MAX, Clone
+from outrider.rendering.git.errors import GitError, PathNotFound, RepositoryUnavailable
+from outrider.rendering.git.export import Export, Exporter, ExportLimits
+from outrider.rendering.git.fingerprint import Fingerprint, fingerprint
+from outrider.rendering.git.remote import Heads, Remote, UnreadableAnswer
+from outrider.spec.source import ApplicationSource
+
+T = TypeVar("T")
+
+_NETWORK_THREADS = 32
+_DISK_THREADS = 4
+
+
+class GitStore:
+    """Clones under one folder, which it owns. One store a folder."""
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        policy: AddressPolicy | None = None,
+        fetch_limits: FetchLimits | None = None,
+        export_limits: ExportLimits | None = None,
+    ) -> None:
+        self._clones_root, self._exports_root = root / "clones", root / "exports"
+        self._policy = policy or AddressPolicy()
+        self._fetch_limits = fetch_limits or FetchLimits()
+        self._export_limits = export_limits or ExportLimits()
+        self._clones: dict[str, Clone] = {}
+        self._fetching: set[Spending] = set()
+        self._network = ThreadPoolExecutor(_NETWORK_THREADS, thread_name_prefix="git network")
+        self._disk = ThreadPoolExecutor(_DISK_THREADS, thread_name_prefix="git disk")
+
+    async def __aenter__(self) -> Self:
+        await asyncio.to_thread(self._prepare)
+        return self
+
+    def _prepare(self) -> None:
+        shutil.rmtree(self._exports_root, ignore_errors=True)
+        self._clones_root.mkdir(parents=True, exist_ok=True)
+        self._exports_root.mkdir(parents=True, exist_ok=True)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for spending in list(self._fetching):
+            spending.stop()
+        self._network.shutdown(wait=False, cancel_futures=True)
+        self._disk.shutdown(wait=False, cancel_futures=True)
+        for clone in self._clones.values():
+            clone.close()
+
+    async def fetch(self, access: RepositoryAccess, revisions: Sequence[str]) -> dict[str, str | GitError]:
+        """Bring the revisions here; return the commit that each names now, or why there is none.
+
+        One conversation with the server, whatever the number of revisions, and none at all for commits that are named in full and
+        are here. Raises GitError if the repository as a whole can't be had. Cancelling ends the fetch at its next byte.
+        """
+        spending = Spending(access.url, self._fetch_limits)
+        fetch = functools.partial(self._fetch, access, list(dict.fromkeys(revisions)), spending)
+        self._fetching.add(spending)
+        try:
+            heads = await asyncio.get_running_loop().run_in_executor(self._network, fetch)
+        except asyncio.CancelledError:
+            spending.stop()
+            raise
+        finally:
+            self._fetching.discard(spending)
+        return {
+            revision: head.decode() if isinstance(head, bytes) else head for revision, head in heads.items()
+        }
+
+    async def fingerprint(self, url: str, commit: str, source: ApplicationSource) -> Fingerprint:
+        """Return the digest of what `source` reads at `commit`; PathNotFound if its path is not there."""
+        found = (await self.fingerprints(url, commit, [source]))[0]
+        if isinstance(found, GitError):
+            raise found
+        return found
+
+    async def fingerprints(
+        self, url: str, commit: str, sources: Sequence[ApplicationSource]
+    ) -> list[Fingerprint | GitError]:
+        """Return the fingerprint of each of many sources, or why it has none: one passage for all of a repository's sources."""
+        return await self._on_disk(lambda: self._fingerprints(url, commit, sources))
+
+    @contextlib.asynccontextmanager
+    async def export(self, url: str, commit: str, source: ApplicationSource) -> AsyncIterator[Export]:
+        """Hold a folder with what `source` reads at `commit`; it is gone afterwards. RenderError names what can't be exported."""
+        folder = Path(await self._on_disk(lambda: tempfile.mkdtemp(dir=self._exports_root)))
+        try:
+            yield await self._on_disk(lambda: self._export(url, commit, source, folder))
+        finally:
+            await asyncio.shield(self._on_disk(lambda: shutil.rmtree(folder, ignore_errors=True)))
+
+    async def _on_disk(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._disk, work)
+
+    def _clone(self, url: str) -> Clone:
+        canonical = parse_address(url).canonical
+        return self._clones.setdefault(canonical, Clone(self._clones_root, url, canonical))
+
+    def _fetch(self, access: RepositoryAccess, revisions: list[str], spending: Spending) -> Heads:
+        remote = Remote(access, self._policy, spending)
+        clone = self._clone(access.url)
+        if not clone.writing.acquire(timeout=self._fetch_limits.total_timeout_s):
+            raise RepositoryUnavailable(access.url, "another fetch of it does not end")
+        try:
+            return self._fetch_alone(clone, remote, access, revisions)
+        finally:
+            clone.writing.release()
+
+    def _fetch_alone(
+        self, clone: Clone, remote: Remote, access: RepositoryAccess, revisions: list[str]
+    ) -> Heads:
+        with contextlib.closing(clone.open_for_writing()) as generation:
+            try:
+                if generation.packs() < PACKS_MAX:
+                    return remote.fetch(generation, revisions)
+            except UnreadableAnswer as error:
+                if generation.is_sound():
+                    raise _unreadable(access, error) from None
+                clone.set_aside()
+        return self._fetch_afresh(clone, remote, access, revisions)
+
+    def _fetch_afresh(
+        self, clone: Clone, remote: Remote, access: RepositoryAccess, revisions: list[str]
+    ) -> Heads:
+        with contextlib.closing(clone.begin_beside()) as fresh:
+            try:
+                heads = remote.fetch(fresh, revisions)
+            except UnreadableAnswer as error:
+                raise _unreadable(access, error) from None
+        clone.switch_to(fresh)
+        return heads
+
+    def _fingerprints(
+        self, url: str, commit: str, sources: Sequence[ApplicationSource]
+    ) -> list[Fingerprint | GitError]:
+        found: list[Fingerprint | GitError] = []
+        with self._clone(url).reader() as generation:
+            root = generation.trees.root(commit)
+            for source in sources:
+                try:
+                    found.append(fingerprint(generation.reach.find(root, source), source))
+                except PathNotFound as error:
+                    found.append(error)
+        return found
+
+    def _export(self, url: str, commit: str, source: ApplicationSource, folder: Path) -> Export:
+        with self._clone(url).reader() as generation:
+            root = generation.trees.root(commit)
+            reach = generation.reach.find(root, source)
+            Exporter(generation.trees, root, reach, self._export_limits).write(folder)
+        return Export(folder, source.path, reach.kind)
+
+
+def _unreadable(access: RepositoryAccess, error: UnreadableAnswer) -> RepositoryUnavailable:
+    return RepositoryUnavailable(access.url, f"the server sent what can't be read ({error})")
