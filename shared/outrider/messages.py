@@ -84,6 +84,8 @@ class BundleRequest(Message):
     offset: int = 0
     base: bytes | None = None
     # on every part but the first: the base of the first answer, so that all parts are of one form
+    limit: int = 128 << 10
+    # bytes that the part may have: the agent asks for less on a slow link
 
 
 @dataclass(frozen=True)

@@ -77,7 +77,7 @@ class SourceRecord(Message):
     source: dict[str, Any]
     # Argo CD's source, set fields only
     context: dict[str, Any] = field(default_factory=dict)
-    # what else a rendering depends on: {"releaseName", "namespace", "kubeVersion"} for Helm
+    # what else a chart's rendering depends on: {"app_name", "namespace"}; empty until the renderer says `needs_release`
 
 
 @dataclass(frozen=True)
@@ -96,6 +96,19 @@ class RenderingRecord(Message):
     # why the newest state of the repository is not the one above; names file and line or field
     error_revision: str = ""
     changed_at_ms: int = 0
+    fingerprint: str = ""
+    # of what the source reads, at `revision`: a commit that leaves it as it is calls for nothing
+    needs_release: bool = False
+    # the source is a chart, so its rendering depends on release name and namespace, which this record's source lacks
+
+
+@dataclass(frozen=True)
+class ArchiveRecord(Message):
+    """Bucket `archive`, key: all that enters a rendering. Written by repo-renderer, once."""
+
+    VERSION: ClassVar[int] = 1
+    digest: bytes
+    objects: int
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,25 @@
+"""Start the agent: `python -m edge_agent`."""
+
+import sys
+
+from edge_agent.agent import run
+from edge_agent.cluster import NoAccess
+from edge_agent.settings import InvalidSetting, Settings
+from outrider import process
+from outrider.identity.credentials import InvalidCredentials
+
+
+def main() -> int:
+    """Run until asked to stop. Return 2 when a setting is wrong."""
+    process.configure_logging()
+    try:
+        settings = Settings.from_environment()
+        return process.run(run(settings))
+    except* (InvalidSetting, InvalidCredentials, NoAccess) as errors:
+        for error in errors.exceptions:
+            sys.stderr.write(f"outrider agent: {error}\n")
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,134 @@
+"""One agent, wired: the link fills the replica, the applications work from the replica, their status goes up the link.
+
+Nothing here depends on the link: an agent that starts offline begins with what its replica holds.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from edge_agent.applications import Applications, Desired
+from edge_agent.cluster import Access, Cluster
+from edge_agent.commands.serve import Commands
+from edge_agent.link.inbound import Inbound
+from edge_agent.link.outbound import Outbound
+from edge_agent.link.outbox import Outbox
+from edge_agent.link.resync import Resync
+from edge_agent.replica import Bundles, Database, Held, Holdings, Progress, opened
+from edge_agent.settings import Settings
+from outrider import delta
+from outrider.bus import Connection, connected
+from outrider.identity import credentials
+from outrider.messages import Generation
+from outrider.names import AppName, cluster_name
+
+log = structlog.get_logger()
+
+EPOCH_META = "status_epoch"
+
+
+@dataclass(frozen=True)
+class Replica:
+    """The parts of the replica."""
+
+    bundles: Bundles
+    holdings: Holdings
+    progress: Progress
+    epoch: int
+    # of this process's status batches: above every earlier one
+
+    @classmethod
+    def over(cls, database: Database, now_ms: int) -> "Replica":
+        """Return the parts over an open database, and note a fresh epoch in it."""
+        bundles = Bundles(database)
+        epoch = max(now_ms, database.meta(EPOCH_META) + 1)
+        database.set_meta(EPOCH_META, epoch)
+        return cls(bundles, Holdings(database, bundles), Progress(database), epoch)
+
+
+async def run(
+    settings: Settings, *, clock: Callable[[], float] = time.time, rng: random.Random | None = None
+) -> None:
+    """Run the agent. Ends only by cancellation or by the first loop that fails."""
+    rng = rng or random.SystemRandom()
+    identity = credentials.load(settings.credentials)
+    bus = credentials.bus_settings(settings.credentials, settings.servers)
+    with opened(settings.replica) as database:
+        replica = Replica.over(database, round(clock() * 1000))
+        access = Access(settings.kubeconfig, settings.context)
+        async with Cluster(access) as cluster, connected(bus, rng=rng, wait=False) as connection:
+            await work(settings, identity, replica, cluster, connection, clock=clock, rng=rng)
+
+
+async def work(
+    settings: Settings,
+    identity: credentials.Credentials,
+    replica: Replica,
+    cluster: Cluster,
+    connection: Connection,
+    *,
+    clock: Callable[[], float],
+    rng: random.Random,
+) -> None:
+    """Run the loops of an agent over what is open already (many light agents may share a process)."""
+    name, holdings = cluster_name(identity.user.name), replica.holdings
+    outbox = Outbox(replica.epoch)
+    outbound = Outbound(connection, name, outbox, lambda: _expected(holdings), clock, rng, settings.outbound)
+
+    def on_removed(app: str, generation: tuple[int, int]) -> None:
+        holdings.forget(AppName(app), Generation(*generation))
+        outbound.removed(app)
+
+    applications = Applications(
+        cluster, store=replica.progress, on_status=outbound.document, on_removed=on_removed, chance=rng
+    )
+
+    def on_accepted(held: Held) -> None:
+        outbound.trouble(held.app, None)
+        hand_over(held, replica, applications)
+
+    inbound = Inbound(
+        connection, name, list(identity.hub_keys), holdings, replica.bundles, on_accepted, outbound.trouble
+    )
+    commands = Commands(connection, name, applications, outbound.resend)
+    await commands.start()
+    for held in holdings.all():
+        hand_over(held, replica, applications)
+    log.info("agent started", cluster=name, applications=len(applications.names()))
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(applications.run(), name="applications")
+        tasks.create_task(inbound.run(), name="inbound")
+        tasks.create_task(Resync(connection, name, holdings, inbound).run(), name="resync")
+        tasks.create_task(outbound.run(), name="outbound")
+
+
+def hand_over(held: Held, replica: Replica, applications: Applications) -> None:
+    """Give a record to its application's worker."""
+    record = held.record
+    generation = (record.epoch, record.counter)
+    if record.digest is None:
+        applications.remove(held.app, record.uid.hex(), cascade=record.cascade, generation=generation)
+        return
+    digest = record.digest
+    spec = dict(record.spec)
+    applications.set_desired(
+        Desired(
+            app=held.app,
+            uid=record.uid.hex(),
+            generation=generation,
+            revision=record.revision.hex() if isinstance(record.revision, bytes) else record.revision,
+            digest=delta.short(digest).hex(),
+            annotations=spec.pop("annotations", {}),
+            spec=spec,
+            cascade=record.cascade,
+            manifests=lambda: replica.bundles.manifests(digest),
+        )
+    )
+
+
+def _expected(holdings: Holdings) -> set[AppName]:
+    return {held.app for held in holdings.all() if not held.record.is_tombstone}

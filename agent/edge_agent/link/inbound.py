@@ -1,0 +1,188 @@
+"""What comes down: Desired records, checked, completed with their bundles, stored, and only then handed on.
+
+A record is accepted if the hub signed it for this cluster and application and its generation is above the one held; anything
+else is counted and ignored. Each application takes its newest record only: one that arrives while an older one still waits
+for its bundle replaces it. Record, bundle and frontier are stored in one transaction, so a crash anywhere repeats a step
+that changes nothing the second time. Nothing is ever removed but by a signed tombstone.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import structlog
+
+from edge_agent.link.frontier import Frontier
+from edge_agent.link.rejections import Rejections
+from edge_agent.link.transfer import NoSuchBundle, Transfer
+from edge_agent.replica import Bundles, Held, Holdings, ReplicaUnwritable
+from edge_agent.replica.bundles import BUNDLE_MAX_BYTES
+from outrider import delta, subjects
+from outrider.bus import BusError, Connection, Message
+from outrider.codec import MalformedMessage
+from outrider.identity.signatures import ForgedRecord, unseal
+from outrider.messages import Desired, Generation
+from outrider.names import AppName, ClusterName
+
+log = structlog.get_logger()
+
+TRANSFERS_MAX = 2
+# At a time; a large one does not hold back all others, and many small ones do not share a thin link.
+
+
+@dataclass
+class _Pending:
+    """The newest record of an application, and who waits for it to be stored."""
+
+    record: Desired
+    transfer: Transfer | None = None
+    # goes on where it was after an interruption
+    stored: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Inbound:
+    """The way down. `on_accepted` hears of each stored record, `on_gap` of a message that was missed."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        cluster: ClusterName,
+        hub_keys: list[bytes],
+        holdings: Holdings,
+        bundles: Bundles,
+        on_accepted: Callable[[Held], None],
+        on_trouble: Callable[[AppName, str], None],
+    ) -> None:
+        self._connection, self._cluster, self._hub_keys = connection, cluster, hub_keys
+        self._holdings, self._bundles = holdings, bundles
+        self._on_accepted, self._on_trouble = on_accepted, on_trouble
+        self._pending: dict[AppName, _Pending] = {}
+        self._arrived: asyncio.Queue[AppName] = asyncio.Queue()
+        self._transfers = asyncio.Semaphore(TRANSFERS_MAX)
+        self.frontier = Frontier(holdings.complete)
+        self.rejections = Rejections()
+        self.gap = asyncio.Event()
+        # set when a record was skipped: the resync loop waits for it
+
+    async def run(self) -> None:
+        """Accept records until cancelled."""
+        await self._connection.subscribe(subjects.desired_of(self._cluster), self._on_message)
+        self._connection.on_dropped.append(self.gap.set)
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                app = await self._arrived.get()
+                tasks.create_task(self._accept(app), name=f"accept {app}")
+
+    async def _on_message(self, message: Message) -> None:
+        _, app = subjects.app_of_desired(message.subject)
+        record = self.verified(app, message.data)
+        if record is None:
+            return
+        if self.frontier.has_gap_before(record.generation):
+            self.gap.set()
+        self.offer(app, record)
+
+    def verified(self, app: AppName, sealed: bytes) -> Desired | None:
+        """Return the record if the hub signed it for this cluster and application."""
+        try:
+            return Desired.unpack(unseal(sealed, self._hub_keys, self._cluster, app))
+        except (ForgedRecord, MalformedMessage) as error:
+            self.rejections.add(f"desired {type(error).__name__}", error)
+            return None
+
+    def offer(self, app: AppName, record: Desired) -> asyncio.Event:
+        """Take in a verified record; the event is set once it is stored or known to be outdated."""
+        held, pending = self._holdings.get(app), self._pending.get(app)
+        newest = self._newest(held, pending)
+        if record.generation <= newest:
+            if record.generation < newest:
+                self.rejections.add("desired outdated", "its generation is below what was seen")
+            self.frontier.note(record.generation)
+            return pending.stored if pending else _set_event()
+        if pending is not None:
+            # The older one will never be stored; the newer one says all that it said.
+            self.frontier.note(pending.record.generation)
+            pending.record = record
+            return pending.stored
+        self._pending[app] = pending = _Pending(record)
+        self._arrived.put_nowait(app)
+        return pending.stored
+
+    def _newest(self, held: Held | None, pending: _Pending | None) -> Generation:
+        """Return the generation that a record must exceed.
+
+        Where nothing is held, it is the frontier: everything below was seen, so an application that was removed is not
+        brought back by replaying its old record.
+        """
+        if pending is not None:
+            return pending.record.generation
+        return held.generation if held is not None else self.frontier.complete
+
+    async def _accept(self, app: AppName) -> None:
+        """Obtain the bundle of the newest record of an application and store both."""
+        pending = self._pending[app]
+        attempt = 0
+        while True:
+            record = pending.record
+            if attempt:
+                await self._retry(attempt)
+            attempt += 1
+            try:
+                bundle = await self._bundle(pending, record)
+            except (BusError, NoSuchBundle, delta.WrongBase, delta.TooLarge, MalformedMessage) as error:
+                log.warning(
+                    "bundle not received", app=app, attempt=attempt, reason=str(error) or type(error).__name__
+                )
+                self._on_trouble(
+                    app, f"The bundle of generation {record.counter} could not be received: {error}"
+                )
+                continue
+            if pending.record is record and self._stored(app, record, bundle):
+                break
+        del self._pending[app]
+        pending.stored.set()
+
+    def _stored(self, app: AppName, record: Desired, bundle: bytes | None) -> bool:
+        try:
+            self._store(app, record, bundle)
+        except ReplicaUnwritable as error:
+            log.warning("replica not written", app=app, reason=str(error))
+            self._on_trouble(app, f"The agent's replica can't be written: {error}")
+            self.frontier = Frontier(self._holdings.complete)
+            return False
+        return True
+
+    def _store(self, app: AppName, record: Desired, bundle: bytes | None) -> None:
+        self.frontier.note(record.generation)
+        self._holdings.accept(app, record, bundle, self.frontier.complete)
+        log.info("desired accepted", app=app, generation=list(record.generation), removal=record.is_tombstone)
+        self._on_accepted(Held(app, record))
+
+    async def _bundle(self, pending: _Pending, record: Desired) -> bytes | None:
+        """Return the record's bundle: None if it is held already (or there is none), patched, or fetched."""
+        if record.digest is None or self._bundles.get(record.digest) is not None:
+            return None
+        if record.patch is not None and record.base is not None:
+            base = self._bundles.by_short(record.base)
+            if base is not None:
+                try:
+                    return delta.Delta(record.digest, record.base, record.patch).apply(
+                        base, max_bytes=BUNDLE_MAX_BYTES
+                    )
+                except (delta.WrongBase, delta.TooLarge) as error:
+                    self.rejections.add("patch", error)
+        async with self._transfers:
+            await self._connection.wait_connected()
+            if pending.transfer is None or pending.transfer.digest != record.digest:
+                pending.transfer = Transfer(self._connection, self._cluster, self._bundles, record.digest)
+            return await pending.transfer.run()
+
+    async def _retry(self, attempt: int) -> None:
+        for _ in range(min(attempt, 6)):
+            await self._connection.pause()
+
+
+def _set_event() -> asyncio.Event:
+    event = asyncio.Event()
+    event.set()
+    return event

@@ -1,0 +1,143 @@
+"""What goes up: status, in batches, acknowledged by the hub's stream once they are on disk there.
+
+A change waits 200 ms for others to go with it. Nothing is sent before every application has a document: the first batch of
+a process holds the whole set, by which the hub sees what is gone. While the link is down nothing is queued: the outbox
+keeps the newest document of each application.
+"""
+
+import asyncio
+import json
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from edge_agent.link.outbox import Outbox, Sending
+from outrider import subjects
+from outrider.bus import BusError, Connection
+from outrider.names import AppName, ClusterName
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class OutboundSettings:
+    """When status is sent. Times in seconds."""
+
+    flush_after_s: float = 0.2
+    heartbeat_s: float = 1800
+    # A digest of everything, when nothing else was sent: divergence is found within this time; 15 KB a day.
+    first_documents_within_s: float = 30
+    # An application whose first document takes longer is left out of the first batch.
+    batch_max_bytes: int = 192 << 10
+    ack_timeout_s: float = 30
+
+
+class Outbound:
+    """The way up."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        cluster: ClusterName,
+        outbox: Outbox,
+        expected: Callable[[], set[AppName]],
+        clock: Callable[[], float],
+        rng: random.Random,
+        settings: OutboundSettings,
+    ) -> None:
+        self._connection, self._cluster, self._outbox = connection, cluster, outbox
+        self._expected, self._clock, self._rng, self._settings = expected, clock, rng, settings
+        self._wake = asyncio.Event()
+        self._troubles: dict[AppName, dict[str, Any]] = {}
+
+    def document(self, app: str, document: dict[str, Any]) -> None:
+        """Take the newest document of an application."""
+        name = AppName(app)
+        if (trouble := self._troubles.get(name)) is not None:
+            document = {**document, "conditions": [*document.get("conditions", []), trouble]}
+        if self._outbox.put(name, document):
+            self._wake.set()
+
+    def removed(self, app: str) -> None:
+        """An application is gone from this cluster."""
+        self._troubles.pop(AppName(app), None)
+        self._outbox.remove(AppName(app))
+        self._wake.set()
+
+    def trouble(self, app: AppName, message: str | None) -> None:
+        """Note what keeps an application's newest record from being accepted; None when that is over."""
+        if message is None:
+            self._troubles.pop(app, None)
+            return
+        self._troubles[app] = {"type": "DeliveryError", "message": message}
+        if app not in self._outbox.known:
+            unknown = {"status": "Unknown"}
+            self.document(app, {"sync": unknown, "health": unknown, "conditions": [], "resources": []})
+
+    def resend(self, apps: list[AppName] | None) -> None:
+        """The hub asks for whole documents."""
+        self._outbox.resend(apps)
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Send until cancelled."""
+
+        async def on_connected() -> None:
+            self._heartbeat = True
+            self._wake.set()
+
+        self._heartbeat = True
+        self._connection.on_connected.append(on_connected)
+        await self._first_documents()
+        while True:
+            await self._connection.wait_connected()
+            if self._outbox.is_dirty or self._heartbeat:
+                await self._send()
+            else:
+                await self._rest()
+
+    async def _first_documents(self) -> None:
+        try:
+            async with asyncio.timeout(self._settings.first_documents_within_s):
+                while self._expected() - self._outbox.known:
+                    await self._wake.wait()
+                    self._wake.clear()
+        except TimeoutError:
+            log.warning(
+                "sending status without some applications", missing=len(self._expected() - self._outbox.known)
+            )
+
+    async def _rest(self) -> None:
+        """Wait for a change and let others join it, or for the next heartbeat."""
+        self._wake.clear()
+        if self._outbox.is_dirty:
+            return
+        try:
+            async with asyncio.timeout(self._settings.heartbeat_s * self._rng.uniform(0.8, 1.0)):
+                await self._wake.wait()
+        except TimeoutError:
+            self._heartbeat = True
+            return
+        await asyncio.sleep(self._settings.flush_after_s)
+
+    async def _send(self) -> None:
+        sending = self._outbox.take(round(self._clock() * 1000), self._settings.batch_max_bytes)
+        try:
+            await self._publish(sending)
+        except (BusError, ValueError) as error:
+            log.warning("status not acknowledged", entries=len(sending.documents), reason=str(error))
+            await self._connection.pause()
+            return
+        self._heartbeat = False
+        self._outbox.acknowledged(sending)
+
+    async def _publish(self, sending: Sending) -> None:
+        answer = await self._connection.request(
+            subjects.status(self._cluster), sending.batch.pack(), timeout_s=self._settings.ack_timeout_s
+        )
+        acknowledgement = json.loads(answer.data)
+        if "error" in acknowledgement:
+            raise BusError(f"the hub's stream refused it: {acknowledgement['error'].get('description', '')}")

@@ -1,0 +1,107 @@
+"""Ask the hub what differs: on every connect, and whenever a record was skipped.
+
+"I have seen everything up to this generation, and hold the set with this digest." The answer holds the records that differ,
+or nothing. It may come in parts; it is complete once its records are stored.
+"""
+
+import asyncio
+
+import structlog
+
+from edge_agent.link.inbound import Inbound
+from edge_agent.replica import Holdings
+from outrider import subjects
+from outrider.bus import BusError, Connection
+from outrider.codec import MalformedMessage
+from outrider.generations import holdings_digest
+from outrider.messages import Generation, ResyncAnswer, ResyncRequest
+from outrider.names import AppName, ClusterName, from_token
+
+log = structlog.get_logger()
+
+TIMEOUT_S = 20.0
+RETRIES_PAUSE_MAX = 6
+
+
+class Resync:
+    """The resync loop of one agent."""
+
+    def __init__(
+        self, connection: Connection, cluster: ClusterName, holdings: Holdings, inbound: Inbound
+    ) -> None:
+        self._connection, self._cluster = connection, cluster
+        self._holdings, self._inbound = holdings, inbound
+
+    async def run(self) -> None:
+        """Resync on every connect and every gap, until cancelled."""
+
+        async def on_connected() -> None:
+            self._inbound.gap.set()
+
+        self._connection.on_connected.append(on_connected)
+        if self._connection.is_connected:
+            self._inbound.gap.set()
+        attempt = 0
+        while True:
+            await self._inbound.gap.wait()
+            await self._connection.wait_connected()
+            self._inbound.gap.clear()
+            try:
+                await self._once()
+                attempt = 0
+            except (BusError, MalformedMessage) as error:
+                log.warning("resync failed", attempt=attempt, reason=str(error))
+                self._inbound.gap.set()
+                for _ in range(min(attempt + 1, RETRIES_PAUSE_MAX)):
+                    await self._connection.pause()
+                attempt += 1
+
+    async def _once(self) -> None:
+        after = self._inbound.frontier.complete
+        while True:
+            answer = await self._ask(after)
+            newest = Generation(answer.epoch, answer.counter)
+            waiting: list[asyncio.Event] = []
+            for raw in answer.records:
+                app, sealed = _entry(raw)
+                record = self._inbound.verified(app, sealed)
+                if record is not None:
+                    waiting.append(self._inbound.offer(app, record))
+                    after = max(after, record.generation)
+            await self._stored(waiting)
+            if not answer.more:
+                break
+        self._inbound.frontier.complete_up_to(newest)
+        self._holdings.set_complete(self._inbound.frontier.complete)
+        log.info("in step with the hub", generation=list(newest))
+
+    async def _ask(self, after: Generation) -> ResyncAnswer:
+        digest = holdings_digest(self._holdings.generations())
+        request = ResyncRequest(*after, digest, *self._holdings.highest)
+        subject = subjects.resync(self._cluster)
+        answer = await self._connection.request(subject, request.pack(), timeout_s=TIMEOUT_S)
+        return ResyncAnswer.unpack(answer.data)
+
+    async def _stored(self, waiting: list[asyncio.Event]) -> None:
+        """Wait until all are stored; BusError when a new gap (a reconnect, say) calls for another resync first."""
+        async with asyncio.TaskGroup() as tasks:
+            gap = tasks.create_task(self._inbound.gap.wait(), name="gap")
+            stored = tasks.create_task(_all(waiting), name="stored")
+            await asyncio.wait((gap, stored), return_when=asyncio.FIRST_COMPLETED)
+            complete = stored.done()
+            gap.cancel()
+            stored.cancel()
+        if not complete:
+            raise BusError("the link was lost before all records were stored")
+
+
+async def _all(events: list[asyncio.Event]) -> None:
+    for event in events:
+        await event.wait()
+
+
+def _entry(raw: object) -> tuple[AppName, bytes]:
+    match raw:
+        case [str(name), bytes(sealed)]:
+            return AppName(from_token(name)), sealed
+    raise MalformedMessage("ResyncAnswer.records: not [app, record]")

@@ -1,0 +1,52 @@
+"""The agent's settings, read once from the environment."""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from edge_agent.link.outbound import OutboundSettings
+
+DEFAULT_STATE = "/var/lib/outrider"
+
+
+class InvalidSetting(Exception):
+    """A setting that can't be used; the message names it and says what to do."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that can be set."""
+
+    credentials: Path
+    # OUTRIDER_CREDENTIALS: the file made by `outrider cluster add`
+    state: Path
+    # OUTRIDER_STATE: a folder for the replica
+    servers: tuple[str, ...] = ()
+    # OUTRIDER_SERVERS: replaces the servers named by the credentials, comma separated
+    kubeconfig: str | None = None
+    # KUBECONFIG; the Pod's service account if it is not set
+    context: str | None = None
+    # OUTRIDER_CONTEXT: of the kubeconfig
+    outbound: OutboundSettings = field(default_factory=OutboundSettings)
+
+    @property
+    def replica(self) -> Path:
+        """The replica's file."""
+        return self.state / "replica.sqlite"
+
+    @classmethod
+    def from_environment(cls) -> "Settings":
+        """Read the settings; InvalidSetting names the one that is wrong."""
+        credentials = os.environ.get("OUTRIDER_CREDENTIALS", "")
+        if not credentials:
+            raise InvalidSetting(
+                "OUTRIDER_CREDENTIALS is not set: name the file made by `outrider cluster add`"
+            )
+        servers = tuple(s.strip() for s in os.environ.get("OUTRIDER_SERVERS", "").split(",") if s.strip())
+        return cls(
+            credentials=Path(credentials),
+            state=Path(os.environ.get("OUTRIDER_STATE", DEFAULT_STATE)),
+            servers=servers,
+            kubeconfig=os.environ.get("KUBECONFIG") or None,
+            context=os.environ.get("OUTRIDER_CONTEXT") or None,
+        )

@@ -1,0 +1,84 @@
+"""The renderer, wired."""
+
+import asyncio
+import random
+from typing import Any
+
+import structlog
+
+from outrider.bus import Connection, connected
+from outrider.bus.buckets import KeyValue
+from outrider.bus.jetstream import JetStream
+from outrider.bus.objects import Objects
+from outrider.bus.services import Endpoint, RequestRefused
+from outrider.bus.services import serve as serve_endpoints
+from outrider.bus.topology import ensure
+from outrider.identity import credentials
+from outrider.rendering.git.address import AddressPolicy
+from outrider.rendering.git.store import GitStore
+from outrider.rendering.pool import RenderPool
+from outrider.subjects import render
+from outrider.topology import ARCHIVE, BUNDLES, HUB, RENDERINGS, REPOSITORIES, SOURCES
+from repo_renderer import serve_bundles
+from repo_renderer.bundles import Bundles
+from repo_renderer.catalogue import Catalogue
+from repo_renderer.renderings import Renderings
+from repo_renderer.repositories import Repositories
+from repo_renderer.settings import Settings
+
+log = structlog.get_logger()
+
+VERSION = "0.1.0"
+
+
+def policy(settings: Settings) -> AddressPolicy:
+    """Return which repository addresses may be used."""
+    if settings.local_repositories:
+        return AddressPolicy(hosts=settings.hosts)
+    return AddressPolicy.locked_down(settings.hosts)
+
+
+async def run(settings: Settings) -> None:
+    """Wire the process. Ends only by cancellation or by the first loop that fails."""
+    bus = credentials.bus_settings(settings.credentials, settings.servers)
+    async with (
+        GitStore(settings.state, policy=policy(settings)) as store,
+        RenderPool(settings.workers) as pool,
+        connected(bus) as connection,
+    ):
+        await work(settings, connection, store, pool)
+
+
+async def work(settings: Settings, connection: Connection, store: GitStore, pool: RenderPool) -> None:
+    """Run the renderer's loops."""
+    js = JetStream(connection)
+    await ensure(js, HUB.of("renderer"))
+    catalogue = Catalogue(settings.pool, settings.sealing_key)
+    bundles = Bundles(Objects(connection, BUNDLES))
+    renderings = Renderings(KeyValue(js, RENDERINGS), KeyValue(js, ARCHIVE), bundles, store, pool)
+    repositories = Repositories(catalogue, renderings, store, settings.poll_interval_s, random.SystemRandom())
+    endpoint = Endpoint("refresh", render(settings.pool, "refresh"), _refresh(repositories))
+    known = [asyncio.Event() for _ in range(3)]
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(
+            catalogue.follow_repositories(KeyValue(js, REPOSITORIES), known[0]), name="repositories"
+        )
+        tasks.create_task(renderings.follow(known[1]), name="renderings")
+        for event in known[:2]:
+            await event.wait()
+        tasks.create_task(catalogue.follow_sources(KeyValue(js, SOURCES), known[2]), name="sources")
+        tasks.create_task(repositories.run(), name="look at repositories")
+        tasks.create_task(serve_bundles.serve(connection, bundles), name="serve bundles")
+        tasks.create_task(serve_endpoints(connection, "repo-renderer", VERSION, [endpoint]), name="serve")
+        log.info("renderer started", pool=settings.pool)
+
+
+def _refresh(repositories: Repositories) -> Any:
+    async def refresh(arguments: dict[str, Any]) -> Any:
+        url = arguments.get("url")
+        try:
+            return {"revisions": await repositories.refresh(None if url is None else str(url))}
+        except KeyError as error:
+            raise RequestRefused(f"no application uses repository {url!r}") from error
+
+    return refresh
