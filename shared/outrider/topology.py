@@ -120,10 +120,22 @@ RENDERINGS = Bucket("renderings", 256 * MIB, writers=("renderer",), readers=("re
 ARCHIVE = Bucket("archive", 256 * MIB, writers=("renderer",), readers=("renderer",))
 # (source, revision, parameters) -> bundle digest, for good: a chart that rolls dice is rendered once.
 STATUSES = Bucket("status", 512 * MIB, writers=("aggregator",), readers=("registry", "aggregator"))
+REGISTRY = Bucket("registry", 16 * MIB, writers=("registry",), readers=("registry",))
+# What only the registry has to know: which of its replicas works, and which clusters' keys are revoked.
 BUNDLES = ObjectStore("bundles", 2 * GIB, writers=("renderer",), readers=("renderer", "registry"))
 
 HUB = Topology(
     streams=(DESIRED, STATUS, JOURNAL, EVENTS),
-    buckets=(CLUSTERS, REPOSITORIES, APPLICATIONS, CONDITIONS, SOURCES, RENDERINGS, ARCHIVE, STATUSES),
+    buckets=(
+        CLUSTERS,
+        REPOSITORIES,
+        APPLICATIONS,
+        CONDITIONS,
+        SOURCES,
+        RENDERINGS,
+        ARCHIVE,
+        STATUSES,
+        REGISTRY,
+    ),
     object_stores=(BUNDLES,),
 )
