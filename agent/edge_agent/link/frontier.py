@@ -4,6 +4,8 @@ Generations of one epoch are numbered without holes when the hub writes them, so
 that a message was lost: the agent asks for a resync. An answer to that says how far it is complete, whatever was skipped.
 """
 
+from collections.abc import Collection
+
 from outrider.messages import Generation
 
 
@@ -25,13 +27,13 @@ class Frontier:
             self._ahead.discard(counter)
         self.complete = Generation(self.complete.epoch, counter)
 
-    def has_gap_before(self, generation: Generation) -> bool:
-        """Whether a record was skipped before this one, which has arrived but is not noted yet."""
+    def has_gap_before(self, generation: Generation, waiting: Collection[Generation] = ()) -> bool:
+        """Whether a record was skipped before this one; `waiting` have arrived, but are not stored yet."""
         if generation.epoch != self.complete.epoch:
             return generation.epoch > self.complete.epoch
-        missing = generation.counter - self.complete.counter - 1
-        return missing > 0 and not all(
-            counter in self._ahead for counter in range(self.complete.counter + 1, generation.counter)
+        return any(
+            counter not in self._ahead and Generation(generation.epoch, counter) not in waiting
+            for counter in range(self.complete.counter + 1, generation.counter)
         )
 
     def complete_up_to(self, generation: Generation) -> None:

@@ -78,7 +78,8 @@ class Inbound:
         record = self.verified(app, message.data)
         if record is None:
             return
-        if self.frontier.has_gap_before(record.generation):
+        waiting = {pending.record.generation for pending in self._pending.values()}
+        if self.frontier.has_gap_before(record.generation, waiting):
             self.gap.set()
         self.offer(app, record)
 
@@ -97,7 +98,7 @@ class Inbound:
         if record.generation <= newest:
             if record.generation < newest:
                 self.rejections.add("desired outdated", "its generation is below what was seen")
-            self.frontier.note(record.generation)
+                self.frontier.note(record.generation)
             return pending.stored if pending else _set_event()
         if pending is not None:
             # The older one will never be stored; the newer one says all that it said.

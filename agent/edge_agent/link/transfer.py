@@ -24,6 +24,10 @@ PART_TIMEOUT_S = 30.0
 class NoSuchBundle(Exception):
     """The hub does not have the bundle that its record names."""
 
+    def __init__(self, digest: bytes) -> None:
+        self.digest = digest
+        super().__init__(f"the hub has no bundle {digest.hex()[:12]} (yet)")
+
 
 class Transfer:
     """One bundle on its way. Call `run` again after a BusError: it goes on at the same offset."""
@@ -44,7 +48,7 @@ class Transfer:
             part = await self._part()
             if part.total == 0:
                 self._restart()
-                raise NoSuchBundle(self.digest.hex())
+                raise NoSuchBundle(self.digest)
             if part.total > BUNDLE_MAX_BYTES:
                 raise delta.TooLarge(f"{part.total} bytes announced, {BUNDLE_MAX_BYTES} are allowed")
             if not self._received:

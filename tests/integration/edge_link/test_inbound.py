@@ -1,0 +1,244 @@
+"""The way down against a real server: a scripted hub signs records and serves bundles, an edge takes them in."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge_agent.link.inbound import Inbound
+from edge_agent.link.resync import Resync
+from edge_agent.replica import Bundles, Held, Holdings, opened
+from outrider import codec, delta, subjects
+from outrider.bus import Connection, Message
+from outrider.bus.jetstream import JetStream
+from outrider.bus.objects import Objects
+from outrider.generations import holdings_digest
+from outrider.identity import signatures
+from outrider.messages import Desired, Generation, ResyncAnswer, ResyncRequest
+from outrider.names import AppName, ClusterName, token
+from outrider.tasks import background
+from outrider.topology import BUNDLES
+from outrider_playground.waiting import eventually
+from repo_renderer.bundles import Bundles as HubBundles
+from repo_renderer.serve_bundles import serve as serve_bundles
+
+SHOP1, TILL = ClusterName("shop1"), AppName("till")
+SEED = signatures.generate_seed()
+
+
+def manifests(image: str, size: int = 40) -> list[dict[str, Any]]:
+    return [
+        {"kind": "Deployment", "n": n, "image": image, "env": [str(n * 31 + m) for m in range(30)]}
+        for n in range(size)
+    ]
+
+
+@dataclass
+class ScriptedHub:
+    """Signs what it is told to, remembers the last record of each application, answers resync from that."""
+
+    connection: Connection
+    bundles: HubBundles
+    counter: int = 0
+    records: dict[AppName, tuple[Generation, bytes]] = field(default_factory=dict)
+    asked: list[ResyncRequest] = field(default_factory=list)
+
+    def seal(self, app: AppName, record: Desired, cluster: str = SHOP1) -> bytes:
+        return signatures.seal(SEED, cluster, app, record.pack())
+
+    async def release(
+        self, app: AppName, digest: bytes | None, *, deliver: bool = True, **fields: Any
+    ) -> bytes:
+        self.counter += 1
+        record = Desired(b"u" * 16, 1, self.counter, {}, b"r" * 20, digest, **fields)
+        sealed = self.seal(app, record)
+        self.records[app] = (record.generation, sealed)
+        if deliver:
+            await self.send(app, sealed)
+        return sealed
+
+    async def send(self, app: AppName, sealed: bytes) -> None:
+        await JetStream(self.connection).publish(subjects.desired(SHOP1, app), sealed)
+
+    async def on_resync(self, message: Message) -> None:
+        request = ResyncRequest.unpack(message.data)
+        self.asked.append(request)
+        newer = sorted(
+            (g, app, sealed)
+            for app, (g, sealed) in self.records.items()
+            if g > (request.epoch, request.counter)
+        )
+        answer = ResyncAnswer(
+            1, self.counter, [[token(app), sealed] for _, app, sealed in newer[:2]], len(newer) > 2
+        )
+        await self.connection.publish(message.reply, answer.pack())
+
+
+@dataclass
+class Edge:
+    holdings: Holdings
+    inbound: Inbound
+    accepted: asyncio.Queue[Held]
+
+    async def next(self) -> Held:
+        async with asyncio.timeout(10):
+            return await self.accepted.get()
+
+
+@pytest.fixture
+async def scripted(hub: Any) -> AsyncIterator[ScriptedHub]:
+    async with hub.connect("registry") as registry, hub.connect("renderer") as renderer:
+        bundles = HubBundles(Objects(renderer, BUNDLES))
+        scripted = ScriptedHub(registry, bundles)
+        await registry.subscribe(subjects.ALL_RESYNC, scripted.on_resync)
+        async with background(serve_bundles(renderer, bundles), name="bundles"):
+            await registry.flush()
+            yield scripted
+
+
+@asynccontextmanager
+async def edge_over(hub: Any, replica: Path) -> AsyncIterator[Edge]:
+    accepted: asyncio.Queue[Held] = asyncio.Queue()
+    with opened(replica) as database:
+        bundles = Bundles(database)
+        holdings = Holdings(database, bundles)
+        async with hub.connect_edge(SHOP1) as connection:
+            keys = [signatures.public_key(SEED)]
+            inbound = Inbound(
+                connection, SHOP1, keys, holdings, bundles, accepted.put_nowait, lambda _app, _text: None
+            )
+            resync = Resync(connection, SHOP1, holdings, inbound)
+            async with background(inbound.run(), resync.run(), name="edge"):
+                yield Edge(holdings, inbound, accepted)
+
+
+async def in_step(edge: Edge, generation: tuple[int, int]) -> None:
+    await eventually(lambda: edge.holdings.complete == generation)
+
+
+async def test_a_record_that_arrives_is_stored_with_its_bundle_before_it_is_handed_on(
+    hub: Any, scripted: ScriptedHub, tmp_path: Path
+) -> None:
+    old, new = (
+        await scripted.bundles.put(manifests("till:1")),
+        await scripted.bundles.put(manifests("till:2")),
+    )
+    patch = await scripted.bundles.patch(new, old)
+    async with edge_over(hub, tmp_path / "replica") as edge:
+        await in_step(edge, (1, 0))
+        await scripted.release(TILL, old)
+        assert (await edge.next()).generation == (1, 1)
+        await scripted.release(TILL, new, base=delta.short(old), patch=patch)
+        assert (await edge.next()).record.digest == new
+        assert edge.holdings.complete == (1, 2)
+    with opened(tmp_path / "replica") as database:
+        assert Bundles(database).manifests(new) == manifests("till:2")
+
+
+async def test_a_large_bundle_comes_in_parts_and_as_a_patch_when_the_edge_holds_a_base(
+    hub: Any, scripted: ScriptedHub, tmp_path: Path
+) -> None:
+    import random
+
+    noise = [{"kind": "Secret", "data": random.Random(7).randbytes(600_000).hex()}]
+    first = await scripted.bundles.put(noise)
+    second = await scripted.bundles.put([*noise, {"kind": "ConfigMap"}])
+    async with edge_over(hub, tmp_path / "replica") as edge:
+        await scripted.release(TILL, first)
+        await edge.next()
+        await scripted.release(TILL, second)
+        assert (await edge.next()).record.digest == second
+
+
+async def test_what_was_missed_while_away_comes_with_the_resync_in_as_many_answers_as_it_takes(
+    hub: Any, scripted: ScriptedHub, tmp_path: Path
+) -> None:
+    digest = await scripted.bundles.put(manifests("till:1"))
+    for n in range(5):
+        await scripted.release(AppName(f"app{n}"), digest, deliver=False)
+    async with edge_over(hub, tmp_path / "replica") as edge:
+        assert {(await edge.next()).app for _ in range(5)} == {f"app{n}" for n in range(5)}
+        await in_step(edge, (1, 5))
+    async with edge_over(hub, tmp_path / "replica") as edge:
+        await eventually(lambda: len(scripted.asked) >= 4)
+        assert scripted.asked[-1].set_digest == holdings_digest(edge.holdings.generations())
+        assert scripted.asked[-1].counter == 5
+        assert edge.accepted.empty()
+
+
+async def test_a_message_that_was_lost_is_noticed_by_the_next_one(
+    hub: Any, scripted: ScriptedHub, tmp_path: Path
+) -> None:
+    digest = await scripted.bundles.put(manifests("till:1"))
+    async with edge_over(hub, tmp_path / "replica") as edge:
+        await scripted.release(TILL, digest)
+        await edge.next()
+        await scripted.release(AppName("lost"), digest, deliver=False)
+        await scripted.release(AppName("seen"), digest)
+        assert {(await edge.next()).app for _ in range(2)} == {"lost", "seen"}
+        await in_step(edge, (1, 3))
+
+
+async def test_forged_foreign_and_replayed_records_are_counted_and_never_applied(
+    hub: Any, scripted: ScriptedHub, tmp_path: Path
+) -> None:
+    digest = await scripted.bundles.put(manifests("till:1"))
+    async with edge_over(hub, tmp_path / "replica") as edge:
+        await in_step(edge, (1, 0))
+        old = await scripted.release(TILL, digest)
+        await edge.next()
+        await scripted.release(TILL, digest)
+        await edge.next()
+        record = Desired(b"u" * 16, 1, 99, {}, b"r" * 20, digest)
+        await scripted.send(TILL, old)
+        await scripted.send(TILL, scripted.seal(TILL, record, cluster="shop2"))
+        await scripted.send(TILL, scripted.seal(AppName("other"), record))
+        await scripted.send(TILL, signatures.seal(signatures.generate_seed(), SHOP1, TILL, record.pack()))
+        await scripted.send(TILL, signatures.seal(SEED, SHOP1, TILL, codec.canonical([9, "later"])))
+        await scripted.send(TILL, b"\xff" * 300)
+        await scripted.release(AppName("after"), digest)
+        assert (await edge.next()).app == "after"
+        assert edge.inbound.rejections.counts == {
+            "desired outdated": 1,
+            "desired ForgedRecord": 4,
+            "desired UnknownVersion": 1,
+        }
+        assert edge.holdings.generations()[TILL] == (1, 2)
+
+
+async def test_an_application_that_was_removed_is_not_brought_back_by_replaying_its_record(
+    hub: Any, scripted: ScriptedHub, tmp_path: Path
+) -> None:
+    digest = await scripted.bundles.put(manifests("till:1"))
+    async with edge_over(hub, tmp_path / "replica") as edge:
+        await in_step(edge, (1, 0))
+        first = await scripted.release(TILL, digest)
+        await edge.next()
+        await scripted.release(TILL, None, cascade=True)
+        gone = await edge.next()
+        assert gone.record.is_tombstone
+        edge.holdings.forget(TILL, gone.generation)
+        await scripted.send(TILL, first)
+        await scripted.release(AppName("after"), digest)
+        assert (await edge.next()).app == "after"
+        assert TILL not in edge.holdings.generations()
+
+
+async def test_a_bundle_that_the_hub_lacks_holds_back_its_own_application_only(
+    hub: Any, scripted: ScriptedHub, tmp_path: Path
+) -> None:
+    digest = await scripted.bundles.put(manifests("till:1"))
+    missing = codec.canonical(manifests("late:1"))
+    async with edge_over(hub, tmp_path / "replica") as edge:
+        await in_step(edge, (1, 0))
+        await scripted.release(AppName("late"), delta.digest(missing))
+        await scripted.release(TILL, digest)
+        assert (await edge.next()).app == TILL
+        assert edge.holdings.complete == (1, 0)
+        await scripted.bundles.put(manifests("late:1"))
+        assert (await edge.next()).app == "late"
+        await in_step(edge, (1, 2))
