@@ -1,0 +1,1 @@
+"""CustomResourceDefinitions and what they define: types, pruning, defaults and validation."""

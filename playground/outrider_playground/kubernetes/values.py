@@ -1,0 +1,34 @@
+"""The words for JSON values that every file of this package shares."""
+
+from typing import Any, Final
+
+Manifest = dict[str, Any]
+"""A Kubernetes object as plain JSON. Once stored it is never changed in place: a change makes new dicts along its path."""
+
+
+class Absent:
+    """The type of `ABSENT`: a field that is not there at all, which is not the same as JSON null."""
+
+    __slots__ = ()
+
+    def __bool__(self) -> bool:
+        return False
+
+    def __repr__(self) -> str:
+        return "ABSENT"
+
+
+ABSENT: Final = Absent()
+
+
+def json_type(value: Any) -> str:
+    """Name a value's JSON type as Go's JSON decoder does in its errors."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "bool"
+    if isinstance(value, int | float):
+        return "number"
+    if isinstance(value, str):
+        return "string"
+    return "array" if isinstance(value, list) else "object"
