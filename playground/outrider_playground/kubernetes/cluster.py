@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from .bootstrap import bootstrap, controllers_of
 from .controllers.loop import ControllerLoop
+from .custom.definitions import DEFINITIONS
 from .faults import Faults
 from .options import Call, Options
+from .persistence import load, saved
 from .serving.server import ApiServer
 from .settings import Settings
 from .state import State, utc_now
@@ -31,7 +35,8 @@ class SimulatedCluster:
     """A Kubernetes API on a port of its own, with controllers that make workloads run.
 
     Use as `async with SimulatedCluster() as cluster`. `faults` may be changed at any time. Reading and writing through this object, as tests do,
-    goes past HTTP and faults. `clock` tells the time that objects show; delays run on the event loop's clock.
+    goes past HTTP and faults. `clock` tells the time that objects show; delays run on the event loop's clock. `state_file` keeps the objects
+    from one run to the next.
     """
 
     def __init__(
@@ -43,11 +48,14 @@ class SimulatedCluster:
         name: str = "simulated",
         clock: Callable[[], datetime] = utc_now,
         chance: random.Random | None = None,
+        state_file: Path | None = None,
     ) -> None:
         self.settings = settings or Settings()
         self.name = name
         self.faults = Faults()
         self.state = State(clock, chance)
+        self._state_file = state_file
+        self._open = AsyncExitStack()
         self._host = host
         self._port = port
         self._server = ApiServer(self.state, self.faults)
@@ -55,14 +63,22 @@ class SimulatedCluster:
         self.controllers.add(*controllers_of(self.state, self.settings))
 
     async def __aenter__(self) -> Self:
+        if self._state_file is not None:
+            await asyncio.to_thread(load, self.state, self._state_file)
         bootstrap(self.state, self.settings)
         self.controllers.start()
+        self.controllers.settle(
+            DEFINITIONS.storage
+        )  # what was defined before a restart is served from the start
+        if self._state_file is not None:
+            await self._open.enter_async_context(saved(self.state, self._state_file))
         await self._server.start(self._host, self._port)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self.controllers.stop()
         await self._server.stop()
+        await self._open.aclose()
 
     @property
     def port(self) -> int:

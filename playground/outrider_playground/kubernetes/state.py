@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import uuid
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from .catalog import Catalog
 from .store import Store
@@ -34,6 +34,17 @@ class State:
         self.catalog = Catalog()
         self._addresses_given = 0
         self._node_ports_given = 0
+
+    def dump(self) -> dict[str, Any]:
+        """Return all that a restart needs, as JSON."""
+        given = {"addresses": self._addresses_given, "nodePorts": self._node_ports_given}
+        return {**self.store.dump(), "given": given}
+
+    def restore(self, dumped: dict[str, Any]) -> None:
+        """Take over what `dump` returned."""
+        self.store.restore(dumped)
+        self._addresses_given = dumped["given"]["addresses"]
+        self._node_ports_given = dumped["given"]["nodePorts"]
 
     def now(self) -> str:
         """Return the time as objects hold it: RFC 3339, UTC, whole seconds."""

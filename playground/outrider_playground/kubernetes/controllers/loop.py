@@ -77,6 +77,12 @@ class ControllerLoop:
             self._mark(storage, key, manifest)
         self._schedule()
 
+    def settle(self, storage: Storage) -> None:
+        """Do at once what is left to do for one resource."""
+        for item in [item for item in self._dirty if storage in (item[0].watches or ())]:
+            del self._dirty[item]
+            self._reconcile(item)
+
     def stop(self) -> None:
         """End; what is dirty is found again by the next start."""
         if self._loop is None:
