@@ -4,6 +4,9 @@ Server-side apply answers a wrong type, an unknown field or a duplicate list key
 with "failed to create typed patch object"; strict decoding answers 400 without causes. Both are the manifest's fault and
 come out as `InvalidObject` with the fields read from the message.
 
+An admission webhook that can't be reached is answered with 500 too, for the objects that it watches and no others: it is a refusal
+of this object, that shows at it, not an API server that is away.
+
 The server quotes values in its messages. For a Secret they are left out, here, so that no status, log or journal can hold
 one; for the rest they are shortened (an immutable Job template is quoted whole, 3 KB of it).
 """
@@ -81,7 +84,7 @@ def _by_status(
             return Throttled(what, message, retry_after_s)
         case 400:
             return InvalidObject(what, message)
-        case _ if status >= 500:
+        case _ if status >= 500 and "failed calling webhook" not in message:
             return Unavailable(what, message, retry_after_s)
     return Refused(what, message, status)
 

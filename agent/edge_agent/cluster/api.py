@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Self
 from edge_agent.cluster.access import Access
 from edge_agent.cluster.answers import error_of
 from edge_agent.cluster.discovery import Discovery
-from edge_agent.cluster.errors import Expired, Unavailable
+from edge_agent.cluster.errors import Expired, InvalidObject, Unavailable, UnknownKind
 from edge_agent.cluster.transport import JSON, Limits, Request, Transport
+from edge_agent.cluster.undeclared import only_undeclared, without_fields
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -71,12 +72,24 @@ class Cluster:
         """Read one object. Raises `NotFound`."""
         resource = await self.discovery.resource(kind)
         request = Request("GET", resource.path(key), str(key), secret=_secret(key))
-        return _object(await self._transport.request(request))
+        return _object(await self._request(resource, request))
 
     async def apply(
         self, kind: Kind, key: Key, manifest: Object, *, dry_run: bool = False, strict: bool = True
     ) -> Applied:
-        """Server-side apply a manifest as the agent's field manager, taking over fields that others hold. Idempotent."""
+        """Server-side apply a manifest as the agent's field manager, taking over fields that others hold. Idempotent.
+
+        `strict` refuses unknown fields; else they are left out.
+        """
+        try:
+            return await self._apply(kind, key, manifest, dry_run=dry_run, strict=strict)
+        except InvalidObject as error:
+            if strict or not only_undeclared(error.causes):
+                raise
+            known = without_fields(manifest, error.causes)
+            return await self._apply(kind, key, known, dry_run=dry_run, strict=strict)
+
+    async def _apply(self, kind: Kind, key: Key, manifest: Object, *, dry_run: bool, strict: bool) -> Applied:
         resource = await self.discovery.resource(kind)
         query = (
             ("fieldManager", FIELD_MANAGER),
@@ -85,7 +98,7 @@ class Cluster:
             *((("dryRun", "All"),) if dry_run else ()),
         )
         request = Request("PATCH", resource.path(key), str(key), query, manifest, APPLY, secret=_secret(key))
-        status, answer = await self._transport.request(request)
+        status, answer = await self._request(resource, request)
         return Applied(_object((status, answer)), created=status == 201)
 
     async def delete(
@@ -130,7 +143,7 @@ class Cluster:
             request = Request(
                 "GET", resource.collection(), f"list {resource.right}", query, accept=accept, secret=True
             )
-            _, answer = await self._transport.request(request)
+            _, answer = await self._request(resource, request)
             metadata = answer.get("metadata") or {}
             yield Page(
                 _typed(resource.kind, answer.pop("items", None) or []),
@@ -155,6 +168,14 @@ class Cluster:
         request = Request("GET", resource.collection(), f"watch {resource.right}", query, secret=True)
         async with self._transport.stream(request, within_s + grace_s) as lines:
             yield _events(request, lines)
+
+    async def _request(self, resource: Resource, request: Request) -> tuple[int, Any]:
+        try:
+            return await self._transport.request(request)
+        except UnknownKind:
+            # The definition went: the next question asks the server again.
+            self.discovery.forget(resource.kind.group)
+            raise
 
     async def _ask(self, path: str, accept: str) -> Any:
         return (await self._transport.request(Request("GET", path, f"discovery of {path}", accept=accept)))[1]

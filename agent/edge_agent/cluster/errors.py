@@ -29,8 +29,13 @@ class ClusterError(Exception):
         self.what = what
         self.reason = reason
 
+    @property
+    def why(self) -> str:
+        """The reason alone, for where the object is named already."""
+        return self.reason
+
     def __str__(self) -> str:
-        return f"{self.what}: {self.reason}"
+        return f"{self.what}: {self.why}"
 
 
 class Transient(ClusterError):
@@ -81,8 +86,10 @@ class InvalidObject(ClusterError):
         super().__init__(what, reason)
         self.causes = causes
 
-    def __str__(self) -> str:
-        return f"{self.what}: {'; '.join(map(str, self.causes)) or self.reason}"
+    @property
+    def why(self) -> str:
+        """The fields and what is wrong with them."""
+        return "; ".join(map(str, self.causes)) or self.reason
 
 
 class Expired(ClusterError):

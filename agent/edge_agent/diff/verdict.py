@@ -44,11 +44,11 @@ class Verdict:
 def suspicion(desired: Object, live: Object, pointers: Pointers, manager: str) -> tuple[str, ...]:
     """Return the paths that may differ; empty: in sync."""
     pointers = tuple(pointers)
-    wanted = without(comparable(desired), pointers)
+    wanted = comparable(desired)
     return tuple(
         islice(
             chain(
-                mismatches(wanted, without(live, pointers)),
+                mismatches(without(wanted, pointers), without(live, pointers)),
                 (path for path in left_over(live, wanted, manager) if not _covered(path, pointers)),
             ),
             PATH_LIMIT,

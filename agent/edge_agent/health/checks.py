@@ -10,7 +10,7 @@ from edge_agent.health.daemon_set import daemon_set
 from edge_agent.health.deployment import deployment
 from edge_agent.health.ingress import ingress
 from edge_agent.health.job import job
-from edge_agent.health.model import PROGRESSING, Health, section
+from edge_agent.health.model import PROGRESSING, UNKNOWN, Health, section
 from edge_agent.health.persistent_volume_claim import persistent_volume_claim
 from edge_agent.health.pod import pod
 from edge_agent.health.replica_set import replica_set
@@ -39,4 +39,8 @@ def check(group: str, kind: str, live: Mapping[str, Any]) -> Health | None:
     if section(live, "metadata").get("deletionTimestamp"):
         return Health(PROGRESSING, "is being deleted")
     judge = CHECKS.get((group, kind))
-    return judge(live) if judge else None
+    try:
+        return judge(live) if judge else None
+    except (AttributeError, KeyError, TypeError, ValueError):
+        # An object that isn't shaped as its kind is: a server with another idea of the kind.
+        return Health(UNKNOWN, "has a status that can't be read")

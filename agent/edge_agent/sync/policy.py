@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from edge_agent.cluster.backoff import Backoff
@@ -30,7 +30,7 @@ class Policy:
     prune: bool = False
     self_heal: bool = False
     allow_empty: bool = False
-    options: Options = options.NONE
+    options: Options = field(default_factory=dict)
     ignore: tuple[IgnoreRule, ...] = ()
     backoff: Backoff = DEFAULT_BACKOFF
     retry_limit: int | None = None

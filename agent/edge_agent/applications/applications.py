@@ -1,0 +1,140 @@
+"""All applications of the agent: inputs to their workers, events from the cluster to whom they concern.
+
+Guarantees: an application's inputs are taken in in order and the newest counts; nothing is applied that is older than what was; each application makes
+progress whatever another does. The loop ends only by cancellation; what it was doing then goes on with the next process, from the progress store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from edge_agent.applications.inventory import Inventory
+from edge_agent.applications.leftovers import Leftovers
+from edge_agent.applications.model import Desired, Generation, Operation, ProgressStore, Removal, Settings
+from edge_agent.applications.surroundings import Surroundings
+from edge_agent.applications.watches import Watched, Watches
+from edge_agent.applications.worker import Worker
+from edge_agent.cluster import Cluster, Key, Kind, Pace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _nothing(app: str, generation: Generation) -> None:
+    pass
+
+
+class Applications:
+    """The agent's Kubernetes side. `run` works; the other methods may be called before and meanwhile, from the same event loop."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        *,
+        store: ProgressStore,
+        on_status: Callable[[str, dict[str, Any]], None],
+        on_removed: Callable[[str, Generation], None] = _nothing,
+        settings: Settings | None = None,
+        pace: Pace | None = None,
+        clock: Callable[[], datetime] = _utc_now,
+        chance: random.Random | None = None,
+    ) -> None:
+        """`on_status` is told an application's status document when it changed; `on_removed` when a removal is done."""
+        settings, chance = settings or Settings(), chance or random.Random()  # noqa: S311 jitter, no secret
+        self._workers: dict[str, Worker] = {}
+        self._tasks: asyncio.TaskGroup | None = None
+        self._chance = chance
+        self._settings = settings
+        inventory = Inventory(self._changed)
+        self._around = Surroundings(
+            cluster=cluster,
+            inventory=inventory,
+            watches=Watches(cluster, inventory, self._turned, pace or Pace(), chance),
+            store=store,
+            settings=settings,
+            clock=clock,
+            chance=chance,
+            on_status=on_status,
+            on_removed=on_removed,
+            desired_elsewhere=self._desired_elsewhere,
+            leftovers=Leftovers(cluster, self._left_behind),
+        )
+
+    async def run(self) -> None:
+        """Keep every application as it is desired. Ends only by cancellation."""
+        async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
+            self._around.watches.start(tasks)
+            retry = self._settings.api_retry
+            tasks.create_task(
+                self._around.leftovers.run(lambda failures: retry.delay_s(failures, self._chance)),
+                name="leftovers",
+            )
+            for worker in list(self._workers.values()):
+                worker.start(tasks)
+            await asyncio.get_running_loop().create_future()
+
+    def set_desired(self, desired: Desired) -> None:
+        """Say what an application should be. Idempotent; an older generation than known is ignored."""
+        self._worker(desired.app).desire(desired)
+
+    def remove(self, app: str, uid: str, *, cascade: bool, generation: Generation) -> None:
+        """Say that an application ends; `on_removed` tells when it is done. An older generation than known is ignored."""
+        self._worker(app).remove(Removal(app, uid, cascade, generation))
+
+    def request(self, app: str, operation: Operation) -> None:
+        """Ask for a sync or a look. Raises `KeyError` for an application that isn't known."""
+        self._workers[app].request(operation)
+
+    def document(self, app: str) -> dict[str, Any] | None:
+        """Return an application's last status document."""
+        worker = self._workers.get(app)
+        return worker.state.document if worker else None
+
+    def names(self) -> list[str]:
+        """Return the applications that are known."""
+        return sorted(self._workers)
+
+    def _worker(self, app: str) -> Worker:
+        worker = self._workers.get(app)
+        if worker is None:
+            worker = self._workers[app] = Worker(app, self._around, self._finished)
+            if self._tasks is not None:
+                worker.start(self._tasks)
+        return worker
+
+    def _finished(self, worker: Worker) -> None:
+        """Forget an application that is gone, unless it was desired again meanwhile."""
+        if worker.state.removal is not None:
+            del self._workers[worker.state.app]
+
+    def _changed(self, key: Key, named: set[str]) -> None:
+        """Wake whom an object concerns: those that it names or named, and those that want it."""
+        if key.kind == "CustomResourceDefinition":
+            self._around.cluster.discovery.forget(key.name.partition(".")[2])
+        for app, worker in self._workers.items():
+            if app in named or (worker.state.index is not None and key in worker.state.index.entries):
+                worker.wake()
+
+    def _turned(self, watched: Watched) -> None:
+        for app in watched.users:
+            if app in self._workers:
+                self._workers[app].wake()
+
+    def _left_behind(self, app: str, kinds: frozenset[Kind]) -> None:
+        if app in self._workers:
+            self._workers[app].left_behind(kinds)
+
+    def _desired_elsewhere(self, key: Key, app: str) -> bool:
+        return any(
+            key in worker.state.index.entries
+            for name, worker in self._workers.items()
+            if name != app and worker.state.index is not None and worker.state.removal is None
+        )

@@ -1,0 +1,141 @@
+"""The third step of a pass: is each object what is desired of it?
+
+A verdict is kept and holds while neither side of it changes, so that an event that changes only a status costs no request. Otherwise the live
+object is read, projected, and on suspicion the apply is run dry (see `edge_agent.diff`). Objects are compared at the same time; the
+transport bounds how many.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from edge_agent.cluster import (
+    FIELD_MANAGER,
+    ClusterError,
+    NotFound,
+    Object,
+    Transient,
+)
+from edge_agent.diff import Verdict, changes, ignored, owned_digest, suspicion
+from edge_agent.sync import Entry, options
+
+if TYPE_CHECKING:
+    from edge_agent.applications.bundle import Bundle
+    from edge_agent.applications.inventory import Live
+    from edge_agent.applications.state import Index, State
+    from edge_agent.applications.surroundings import Surroundings
+
+
+async def compare(state: State, index: Index, bundle: Bundle, around: Surroundings) -> None:
+    """Bring `verdicts`, `absent` and `unseen` up to date. Raises `Transient`."""
+    _forget_others(state, index)
+    if state.hard:
+        state.hard = False
+        state.verdicts.clear()
+        state.absent.clear()
+    else:
+        _recall(state, index, around)
+    open_questions = [entry for entry in index.entries.values() if _is_open(entry, state, index, around)]
+    if not open_questions:
+        return
+    failures: list[Transient] = []
+    async with asyncio.TaskGroup() as tasks:
+        for entry in open_questions:
+            tasks.create_task(_settle(entry, state, bundle, around, failures), name=f"compare {entry.key}")
+    if failures:
+        raise failures[0]
+
+
+def _recall(state: State, index: Index, around: Surroundings) -> None:
+    """Take over verdicts of before a restart where they still hold."""
+    if state.progress is None:
+        return
+    for key, (desired, owned) in state.progress.in_sync.items():
+        entry, live = index.entries.get(key), around.inventory.get(key)
+        if entry and live and key not in state.verdicts and (entry.digest, live.owned) == (desired, owned):
+            state.verdicts[key] = Verdict(desired, owned, in_sync=True)
+
+
+def in_sync(entry: Entry, state: State, around: Surroundings) -> bool:
+    """Say whether an object is known to be what is desired of it."""
+    live, verdict = around.inventory.get(entry.key), state.verdicts.get(entry.key)
+    return bool(live and verdict and verdict.in_sync and verdict.holds_for(entry.digest, live.owned))
+
+
+def _forget_others(state: State, index: Index) -> None:
+    for held in (state.verdicts, state.absent, state.unseen):
+        for key in [key for key in held if key not in index.entries]:
+            del held[key]
+
+
+def _is_open(entry: Entry, state: State, index: Index, around: Surroundings) -> bool:
+    if entry.kind in index.unserved or entry.hook:
+        return False
+    live, verdict = around.inventory.get(entry.key), state.verdicts.get(entry.key)
+    if live is None:
+        # Not in the watch: deleted, or without the label. Asked for once per desired state, and again when it was seen since. Before the
+        # first sync the dry run will tell.
+        if _sync_is_next(state, index):
+            return False
+        return state.absent.get(entry.key) != entry.digest or verdict is not None
+    return verdict is None or not verdict.holds_for(entry.digest, live.owned)
+
+
+def _sync_is_next(state: State, index: Index) -> bool:
+    attempted = state.progress.attempt.identity if state.progress else ""
+    return state.policy.automated and attempted != index.identity
+
+
+async def _settle(
+    entry: Entry, state: State, bundle: Bundle, around: Surroundings, failures: list[Transient]
+) -> None:
+    try:
+        state.unseen.pop(entry.key, None)
+        live = await around.cluster.get(entry.kind, entry.key)
+    except NotFound:
+        state.verdicts.pop(entry.key, None)
+        state.absent[entry.key] = entry.digest
+        return
+    except Transient as error:
+        failures.append(error)
+        return
+    except ClusterError as error:
+        state.unseen[entry.key] = str(error)
+        return
+    state.absent.pop(entry.key, None)
+    try:
+        await _judge(entry, live, state, bundle, around)
+    except Transient as error:
+        failures.append(error)
+
+
+async def _judge(entry: Entry, live: Object, state: State, bundle: Bundle, around: Surroundings) -> None:
+    manifest = (await bundle.manifests())[entry.key]
+    pointers = ignored(state.policy.ignore, entry.key)
+    paths = suspicion(manifest, live, pointers, FIELD_MANAGER)
+    if paths:
+        try:
+            would_be = await around.cluster.apply(
+                entry.kind, entry.key, manifest, dry_run=True, strict=strict(entry, state)
+            )
+            paths = changes(live, would_be.object, pointers)
+        except Transient:
+            raise
+        except ClusterError:
+            # Not a valid object, or no right to patch: it differs by what the projection says, and a sync will say why it can't be applied.
+            pass
+    around.inventory.observe(live)
+    # About this very state: where the inventory holds a newer one by now, the verdict doesn't hold and is asked for again.
+    state.verdicts[entry.key] = Verdict(entry.digest, owned_digest(live, FIELD_MANAGER), not paths, paths)
+
+
+def shared(entry: Entry, state: State, around: Surroundings) -> str:
+    """Return the other application that an object names, if any."""
+    live: Live | None = around.inventory.get(entry.key)
+    return live.claimed if live and live.claimed and live.claimed != state.app else ""
+
+
+def strict(entry: Entry, state: State) -> bool:
+    """Say whether unknown fields are refused."""
+    return options.enabled("Validate", entry.options, state.policy.options, default=True)

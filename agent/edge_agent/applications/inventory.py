@@ -1,0 +1,148 @@
+"""What is live: of every labelled object of the kinds in use, what decides, and not the object.
+
+Fed by watches and by the answers to the agent's own applies, in whatever order they come: a state older than the one held is ignored
+(resource versions are compared as numbers, as KEP-5504 allows). Who needs to know is told which object changed, only when something that
+decides did.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from edge_agent.cluster import FIELD_MANAGER, Key, Kind, key_of, kind_of
+from edge_agent.diff import owned_digest
+from edge_agent.health import Health, check
+from edge_agent.sync import claimed_by, order, tracked_to
+from edge_agent.sync import options as sync_options
+
+IGNORE_HEALTH = "argocd.argoproj.io/ignore-healthcheck"
+
+
+@dataclass(slots=True, eq=False)
+class Live:
+    """What is kept of one live object."""
+
+    key: Key
+    kind: Kind
+    uid: str
+    resource_version: str
+    tracked: str | None
+    """The application whose object it is: label and annotation agree."""
+    claimed: str | None
+    """The application that it names, even if they don't."""
+    owned: bytes
+    health: Health | None
+    counts: bool
+    """Whether its health counts for the application's."""
+    deleting: bool
+    images: tuple[str, ...]
+    options: sync_options.Options
+    wave: int
+
+    def decides(self) -> tuple[object, ...]:
+        """Return what, when it changes, an application wants to know."""
+        return (
+            self.uid,
+            self.claimed,
+            self.tracked,
+            self.owned,
+            self.health,
+            self.counts,
+            self.deleting,
+            self.images,
+        )
+
+
+def live_of(found: Mapping[str, Any]) -> Live:
+    """Take from an object what is kept of it."""
+    key, metadata = key_of(found), found["metadata"]
+    annotations = metadata.get("annotations") or {}
+    return Live(
+        key=key,
+        kind=kind_of(found),
+        uid=str(metadata.get("uid") or ""),
+        resource_version=str(metadata.get("resourceVersion") or ""),
+        tracked=tracked_to(found),
+        claimed=claimed_by(found),
+        owned=owned_digest(found, FIELD_MANAGER),
+        health=check(key.group, key.kind, found),
+        counts=annotations.get(IGNORE_HEALTH) != "true",
+        deleting=bool(metadata.get("deletionTimestamp")),
+        images=tuple(sorted(set(_images(found)))),
+        options=sync_options.of_object(found),
+        wave=order.wave(found),
+    )
+
+
+def _images(found: Mapping[str, Any]) -> Iterable[str]:
+    spec = found.get("spec")
+    if not isinstance(spec, Mapping):
+        return
+    template = spec.get("template")
+    pod = (template.get("spec") if isinstance(template, Mapping) else None) or spec
+    for part in ("initContainers", "containers"):
+        containers = pod.get(part) if isinstance(pod, Mapping) else None
+        for container in containers if isinstance(containers, list) else ():
+            if isinstance(container, Mapping) and container.get("image"):
+                yield str(container["image"])
+
+
+class Inventory:
+    """All that is known to live, by kind and key."""
+
+    def __init__(self, changed: Callable[[Key, set[str]], None]) -> None:
+        """`changed` is told an object and the applications that it names or named."""
+        self._changed = changed
+        self._kinds: dict[tuple[str, str], dict[Key, Live]] = {}
+
+    def get(self, key: Key) -> Live | None:
+        """Return what is known of an object; None: not there, or not labelled."""
+        return self._kinds.get((key.group, key.kind), {}).get(key)
+
+    def tracked(self, app: str) -> list[Live]:
+        """Return an application's objects."""
+        return [live for held in self._kinds.values() for live in held.values() if live.tracked == app]
+
+    def of_kind(self, group: str, kind: str) -> dict[Key, Live]:
+        """Return what is known of a kind."""
+        return self._kinds.get((group, kind), {})
+
+    def observe(self, found: Mapping[str, Any]) -> Live:
+        """Take in an object's state; return what is held of it then, which is newer if that one was known already."""
+        live = live_of(found)
+        held = self._kinds.setdefault((live.key.group, live.key.kind), {})
+        before = held.get(live.key)
+        if (
+            before is not None
+            and before.uid == live.uid
+            and older(live.resource_version, before.resource_version)
+        ):
+            return before
+        held[live.key] = live
+        if before is None or before.decides() != live.decides():
+            self._tell(live.key, before, live)
+        return live
+
+    def lose(self, key: Key, resource_version: str) -> None:
+        """Take in that an object went, or lost the label, at a version; a newer state stays."""
+        held = self._kinds.get((key.group, key.kind), {})
+        before = held.get(key)
+        if before is None or older(resource_version, before.resource_version):
+            return
+        del held[key]
+        self._tell(key, before, None)
+
+    def drop(self, group: str, kind: str) -> None:
+        """Forget a kind that is no longer in use."""
+        self._kinds.pop((group, kind), None)
+
+    def _tell(self, key: Key, before: Live | None, after: Live | None) -> None:
+        named = {live.claimed for live in (before, after) if live is not None}
+        self._changed(key, {app for app in named if app})
+
+
+def older(version: str, than: str) -> bool:
+    """Say whether one resource version is before another; versions that are no numbers are never older."""
+    return version.isdigit() and than.isdigit() and int(version) < int(than)

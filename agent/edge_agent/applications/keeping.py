@@ -1,0 +1,50 @@
+"""Read and write how far an application came."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edge_agent.applications.progress import Progress, read
+from edge_agent.diff import digest
+
+if TYPE_CHECKING:
+    from edge_agent.applications.state import Index, State
+    from edge_agent.applications.surroundings import Surroundings
+    from edge_agent.cluster import Key
+
+
+async def read_progress(state: State, around: Surroundings) -> Progress:
+    """Return how far the application came, read once; where nothing is known, have looked for what it left behind."""
+    if state.progress is None:
+        found = read(await around.store.get(state.app))
+        state.progress = found or Progress()
+        if found is None:
+            state.searching = True
+            around.leftovers.look(state.app)
+    return state.progress
+
+
+async def keep(state: State, around: Surroundings) -> None:
+    """Write down how far the application came, if it came any further."""
+    progress = state.progress
+    if progress is None:
+        return
+    if state.index is not None:
+        progress.in_sync = _found_in_sync(state, state.index, progress)
+    value = progress.value()
+    written = digest(value)
+    if written != state.written:
+        await around.store.put(state.app, value)
+        state.written = written
+
+
+def _found_in_sync(state: State, index: Index, progress: Progress) -> dict[Key, tuple[bytes, bytes]]:
+    """What drifted since keeps its entry: the server took that manifest, which is worth knowing when it is healed."""
+    found = {}
+    for key, entry in index.entries.items():
+        verdict, before = state.verdicts.get(key), progress.in_sync.get(key)
+        if verdict and verdict.in_sync and verdict.desired == entry.digest:
+            found[key] = (verdict.desired, verdict.owned)
+        elif before and before[0] == entry.digest:
+            found[key] = before
+    return found

@@ -1,0 +1,105 @@
+"""How far an application came: the part of its state that outlives the agent's process.
+
+Written before a sync begins and after it ends, so that an agent killed at any instant finds on its return what it was doing (a sync that was
+running goes on; what it applied already is in sync) and what it found out (verdicts: no object is asked for twice). A value that can't be
+read is as good as none: everything in it is found out again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from edge_agent.applications.model import Selector, Sync
+from edge_agent.cluster import Key, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+VERSION = 1
+
+Outcome = Literal["", "Running", "Succeeded", "Failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """The last sync of what is desired. `identity` says of what: bundle and the settings that bear on it."""
+
+    identity: str = ""
+    outcome: Outcome = ""
+    failures: int = 0
+
+
+@dataclass(slots=True)
+class Progress:
+    """What is kept of one application."""
+
+    attempt: Attempt = field(default_factory=Attempt)
+    kinds: frozenset[Kind] = frozenset()
+    """Kinds that may hold objects of the application: those desired, and those not yet pruned."""
+    operation: dict[str, Any] | None = None
+    """`operationState`, as the status document has it."""
+    request: Sync | None = None
+    """A sync that somebody asked for and that isn't done."""
+    in_sync: dict[Key, tuple[bytes, bytes]] = field(default_factory=dict)
+    """Objects found in sync: digest of the desired one, digest of the owned fields of the live one."""
+
+    def value(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        return {
+            "v": VERSION,
+            "attempt": [self.attempt.identity, self.attempt.outcome, self.attempt.failures],
+            "kinds": sorted(list(kind) for kind in self.kinds),
+            "operation": self.operation,
+            "request": _request_value(self.request),
+            "in_sync": [
+                [*key, desired.hex(), owned.hex()] for key, (desired, owned) in sorted(self.in_sync.items())
+            ],
+        }
+
+
+def read(value: Mapping[str, Any] | None) -> Progress | None:
+    """Read what was kept; None where nothing was, or nothing that can be read."""
+    if value is None or value.get("v") != VERSION:
+        return None
+    try:
+        identity, outcome, failures = value["attempt"]
+        return Progress(
+            attempt=Attempt(str(identity), outcome, int(failures)),
+            kinds=frozenset(Kind(*kind) for kind in value["kinds"]),
+            operation=value["operation"],
+            request=_request_of(value["request"]),
+            in_sync={
+                Key(*parts[:4]): (bytes.fromhex(parts[4]), bytes.fromhex(parts[5]))
+                for parts in value["in_sync"]
+            },
+        )
+    except (KeyError, TypeError, ValueError, IndexError):
+        return None
+
+
+def _request_value(request: Sync | None) -> dict[str, Any] | None:
+    if request is None:
+        return None
+    return {
+        "id": request.id,
+        "prune": request.prune,
+        "dry_run": request.dry_run,
+        "resources": [
+            [selector.group, selector.kind, selector.name, selector.namespace]
+            for selector in request.resources
+        ],
+        "initiated_by": request.initiated_by,
+    }
+
+
+def _request_of(value: Mapping[str, Any] | None) -> Sync | None:
+    if value is None:
+        return None
+    return Sync(
+        id=value["id"],
+        prune=value["prune"],
+        dry_run=value["dry_run"],
+        resources=tuple(Selector(*parts) for parts in value["resources"]),
+        initiated_by=value["initiated_by"],
+    )

@@ -1,0 +1,61 @@
+"""What every application shares: the cluster, what is known of it, and the way out for status."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import random
+
+    from edge_agent.applications.inventory import Inventory
+    from edge_agent.applications.leftovers import Leftovers
+    from edge_agent.applications.model import Generation, ProgressStore, Settings
+    from edge_agent.applications.watches import Watches
+    from edge_agent.cluster import Cluster, Key
+
+Clock = Callable[[], datetime]
+
+
+@dataclass(slots=True, eq=False)
+class Surroundings:
+    """Given to every application; made once."""
+
+    cluster: Cluster
+    inventory: Inventory
+    watches: Watches
+    store: ProgressStore
+    settings: Settings
+    clock: Clock
+    chance: random.Random
+    on_status: Callable[[str, dict[str, Any]], None]
+    on_removed: Callable[[str, Generation], None]
+    desired_elsewhere: Callable[[Key, str], bool]
+    """Whether an application other than the named one wants an object."""
+    leftovers: Leftovers
+    loading: asyncio.Semaphore = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Bound the bundles in memory."""
+        self.loading = asyncio.Semaphore(self.settings.loaded_bundles)
+
+    def now(self) -> str:
+        """Return the time as documents have it: RFC 3339, UTC, seconds."""
+        return self.clock().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    @contextlib.asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Wait for a turn to hold a bundle in memory; not for ever, so that an application that hangs stops no other."""
+        taken = False
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self.settings.load_wait_s):
+                taken = await self.loading.acquire()
+        try:
+            yield
+        finally:
+            if taken:
+                self.loading.release()

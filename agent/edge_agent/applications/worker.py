@@ -1,0 +1,168 @@
+"""One worker per application: inputs in, passes, a timer.
+
+A worker runs while there is something to do and ends when there is not; an input or an event starts it again. Inputs that come while a pass
+runs are taken in by the next one, however many they are: the newest desired state, the newest request, one look at whatever changed. Passes of one
+application never overlap; those of different ones know nothing of each other, and a fault in one stays there.
+
+This is the one place that maps an error to a time to look again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import structlog
+
+from edge_agent.applications.document import report
+from edge_agent.applications.keeping import keep, read_progress
+from edge_agent.applications.model import Desired, Operation, Refresh, Removal
+from edge_agent.applications.reconcile import reconcile
+from edge_agent.applications.removal import remove
+from edge_agent.applications.sight import Blind
+from edge_agent.applications.state import State, set_error
+from edge_agent.cluster import Kind, Transient
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from edge_agent.applications.surroundings import Surroundings
+
+_log = structlog.get_logger()
+
+
+class Worker:
+    """One application's worker."""
+
+    def __init__(self, app: str, around: Surroundings, finished: Callable[[Worker], None]) -> None:
+        """`finished` is told when the application is removed and nothing of it is left."""
+        self.state = State(app)
+        self._around = around
+        self._finished = finished
+        self._tasks: asyncio.TaskGroup | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._due = False
+        self._requests: list[Operation] = []
+        self._failures = 0
+        self._failing_since_s = 0.0
+
+    def start(self, tasks: asyncio.TaskGroup) -> None:
+        """Let passes begin from here on."""
+        self._tasks = tasks
+        self._begin()
+
+    def desire(self, desired: Desired) -> None:
+        """Take in what the application should be, unless something newer is known."""
+        if desired.generation < self.state.generation:
+            return
+        self.state.desired, self.state.removal = desired, None
+        self.wake()
+
+    def remove(self, removal: Removal) -> None:
+        """Take in the application's end, unless something newer is known."""
+        if removal.generation < self.state.generation:
+            return
+        self.state.removal = removal
+        self.wake()
+
+    def request(self, operation: Operation) -> None:
+        """Take in what somebody asks for."""
+        self._requests.append(operation)
+        self.wake()
+
+    def left_behind(self, kinds: frozenset[Kind]) -> None:
+        """Take in the kinds that were found to hold objects of the application."""
+        self.state.searching = False
+        if self.state.progress is not None:
+            self.state.progress.kinds |= kinds
+        self.wake()
+
+    def wake(self) -> None:
+        """Have a pass made: something changed."""
+        self._due = True
+        self._begin()
+
+    def _begin(self) -> None:
+        if self._due and self._tasks is not None and self._task is None:
+            self._task = self._tasks.create_task(self._work(), name=f"application {self.state.app}")
+
+    async def _work(self) -> None:
+        try:
+            while self._due:
+                self._due = False
+                self._cancel_timer()
+                wait_s = await self._pass()
+                if wait_s is not None and not self._due:
+                    self._timer = asyncio.get_running_loop().call_later(wait_s, self.wake)
+        finally:
+            self._task = None
+
+    async def _pass(self) -> float | None:
+        """Make one pass; return after how many seconds the next is due at the latest."""
+        state, settings = self.state, self._around.settings
+        try:
+            await self._take_requests()
+            if state.removal is not None:
+                wait_s = await self._remove()
+            else:
+                wait_s = await reconcile(state, self._around) if state.desired else None
+        except Blind as blind:
+            return self._look_again(blind)
+        except Transient as error:
+            return self._try_again(error)
+        except Exception as error:  # noqa: BLE001 a loop's boundary: one application's fault must not stop the others
+            self._failures += 1
+            _log.exception("pass failed", app=state.app, attempt=self._failures)
+            set_error(state, "UnknownError", f"the agent failed on this application: {error!r}")
+            report(state, state.index, self._around)
+            return settings.bug_retry.delay_s(self._failures, self._around.chance)
+        self._failures = 0
+        return wait_s
+
+    def _look_again(self, blind: Blind) -> float | None:
+        """Wait for the watches, which wake the worker."""
+        return self._admit(blind.reason, blind.for_s) if blind.for_s is not None else None
+
+    def _try_again(self, error: Transient) -> float:
+        """Nothing was decided: make another pass soon."""
+        now_s = asyncio.get_running_loop().time()
+        self._failing_since_s = now_s if self._failures == 0 else self._failing_since_s
+        self._failures += 1
+        _log.info("pass cut short", app=self.state.app, reason=str(error), attempt=self._failures)
+        self._admit(str(error), now_s - self._failing_since_s)
+        delay_s = self._around.settings.api_retry.delay_s(self._failures, self._around.chance)
+        return max(delay_s, error.retry_after_s or 0.0)
+
+    def _admit(self, reason: str, for_s: float) -> float | None:
+        """Say that the cluster can't be asked, once that has lasted; return after how many seconds it will have."""
+        grace_s = self._around.settings.grace_s
+        if for_s < grace_s:
+            return grace_s - for_s
+        set_error(self.state, "ComparisonError", reason)
+        report(self.state, self.state.index, self._around, blind=True)
+        return None
+
+    async def _take_requests(self) -> None:
+        """Write requests down before anything is done for them: a restart must not lose one."""
+        if not self._requests:
+            return
+        await read_progress(self.state, self._around)
+        requests, self._requests = self._requests, []
+        for operation in requests:
+            if isinstance(operation, Refresh):
+                self.state.hard = self.state.hard or operation.hard
+            elif self.state.progress is not None:
+                self.state.progress.request = operation
+        await keep(self.state, self._around)
+
+    async def _remove(self) -> float | None:
+        if await remove(self.state, self._around):
+            self._finished(self)
+            return None
+        return self._around.settings.unwatched_s if self.state.errors else None
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

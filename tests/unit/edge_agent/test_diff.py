@@ -1,0 +1,270 @@
+"""Differences between a desired and a live object."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge_agent.cluster import Key
+from edge_agent.diff import (
+    Verdict,
+    changes,
+    digest,
+    ignore_rules,
+    ignored,
+    owned_digest,
+    suspicion,
+    with_live,
+)
+
+DESIRED: dict[str, Any] = {
+    "apiVersion": "apps/v1",
+    "kind": "Deployment",
+    "metadata": {"name": "till", "namespace": "shop"},
+    "spec": {
+        "replicas": 2,
+        "template": {
+            "spec": {"containers": [{"name": "web", "image": "till:1", "ports": [{"containerPort": 80}]}]}
+        },
+    },
+}
+FIELDS: dict[str, Any] = {
+    "f:spec": {
+        "f:replicas": {},
+        "f:template": {
+            "f:spec": {
+                "f:containers": {
+                    'k:{"name":"web"}': {
+                        ".": {},
+                        "f:name": {},
+                        "f:image": {},
+                        "f:ports": {
+                            'k:{"containerPort":80,"protocol":"TCP"}': {".": {}, "f:containerPort": {}}
+                        },
+                    }
+                }
+            }
+        },
+    }
+}
+
+
+def live(fields: dict[str, Any] | None = None) -> dict[str, Any]:
+    """As the server answers: defaults filled in, owners noted, a status."""
+    found = copy.deepcopy(DESIRED)
+    found["metadata"] |= {
+        "uid": "u",
+        "resourceVersion": "7",
+        "managedFields": [
+            {
+                "manager": "outrider",
+                "operation": "Apply",
+                "apiVersion": "apps/v1",
+                "fieldsV1": fields or FIELDS,
+            }
+        ],
+    }
+    found["spec"]["strategy"] = {"type": "RollingUpdate"}
+    found["spec"]["template"]["spec"]["containers"][0]["ports"][0]["protocol"] = "TCP"
+    found["spec"]["template"]["spec"]["containers"][0]["imagePullPolicy"] = "IfNotPresent"
+    found["status"] = {"replicas": 2}
+    return found
+
+
+def suspects(desired: dict[str, Any], found: dict[str, Any], *pointers: tuple[str, ...]) -> tuple[str, ...]:
+    return suspicion(desired, found, pointers, "outrider")
+
+
+def test_what_the_server_adds_is_no_difference() -> None:
+    assert suspects(DESIRED, live()) == ()
+
+
+def test_a_changed_value_is_named_by_its_path() -> None:
+    found = live()
+    found["spec"]["replicas"] = 5
+    assert suspects(DESIRED, found) == ("/spec/replicas",)
+
+
+def test_a_field_that_went_is_a_difference() -> None:
+    found = live()
+    del found["spec"]["replicas"]
+    assert suspects(DESIRED, found) == ("/spec/replicas",)
+
+
+def test_a_field_that_left_the_desired_object_and_is_still_held_is_a_difference() -> None:
+    wanted = copy.deepcopy(DESIRED)
+    del wanted["spec"]["replicas"]
+    assert suspects(wanted, live()) == ("/spec/replicas",)
+
+
+def test_a_field_that_others_hold_is_no_difference() -> None:
+    found = live()
+    found["metadata"]["labels"] = {"added": "by-hand"}
+    found["spec"]["minReadySeconds"] = 3
+    assert suspects(DESIRED, found) == ()
+
+
+def test_an_item_left_out_of_a_keyed_list_is_a_difference_while_it_is_held() -> None:
+    wanted = copy.deepcopy(DESIRED)
+    wanted["spec"]["template"]["spec"]["containers"] = [{"name": "other", "image": "till:1"}]
+    assert suspects(wanted, live()) != ()
+
+
+def test_status_and_the_servers_own_metadata_are_never_compared() -> None:
+    wanted = copy.deepcopy(DESIRED) | {"status": {"replicas": 99}}
+    wanted["metadata"] |= {"creationTimestamp": None, "resourceVersion": "1", "uid": "other", "generation": 9}
+    assert suspects(wanted, live()) == ()
+
+
+@pytest.mark.parametrize(("desired", "found"), [(True, 1), (1, True), ("1", 1), (0, False), (None, 1)])
+def test_values_of_another_type_differ(desired: Any, found: Any) -> None:
+    assert suspects({"data": {"a": desired}}, {"data": {"a": found}}) == ("/data/a",)
+
+
+def test_a_desired_null_is_met_by_absence() -> None:
+    assert suspects({"data": {"a": None}}, {"data": {}}) == ()
+
+
+def test_paths_are_json_pointers_and_never_hold_values() -> None:
+    wanted = {"kind": "Secret", "data": {"a/b~c": "c2VjcmV0LXZhbHVl"}}
+    paths = suspects(wanted, {"kind": "Secret", "data": {"a/b~c": "b3RoZXI="}})
+    assert paths == ("/data/a~1b~0c",)
+    assert "c2VjcmV0" not in repr(paths)
+
+
+def test_an_ignored_field_is_compared_by_nobody() -> None:
+    found = live()
+    found["spec"]["replicas"] = 5
+    assert suspects(DESIRED, found, ("spec", "replicas")) == ()
+
+
+def test_an_ignored_item_of_a_list_is_compared_by_nobody() -> None:
+    found = live()
+    found["spec"]["template"]["spec"]["containers"][0]["image"] = "till:hand"
+    pointer = ("spec", "template", "spec", "containers", "0", "image")
+    assert suspects(DESIRED, found, pointer) == ()
+
+
+def test_ignore_rules_cover_objects_by_group_kind_name_and_namespace() -> None:
+    rules = ignore_rules(
+        {
+            "ignoreDifferences": [
+                {"group": "apps", "kind": "Deployment", "jsonPointers": ["/spec/replicas"]},
+                {"group": "*", "kind": "*", "namespace": "shop", "jsonPointers": ["/metadata/labels/a~1b"]},
+                {"kind": "Service", "name": "till", "jsonPointers": ["/spec/x"]},
+            ]
+        }
+    )
+    assert ignored(rules, Key("apps", "Deployment", "shop", "till")) == (
+        ("spec", "replicas"),
+        ("metadata", "labels", "a/b"),
+    )
+    assert ignored(rules, Key("", "Service", "other", "till")) == (("spec", "x"),)
+    assert ignored(rules, Key("", "Service", "other", "queue")) == ()
+
+
+def test_respected_ignored_fields_take_the_live_value() -> None:
+    found = live()
+    found["spec"]["replicas"] = 5
+    merged = with_live(DESIRED, found, [("spec", "replicas"), ("spec", "paused")])
+    assert merged["spec"]["replicas"] == 5
+    assert DESIRED["spec"]["replicas"] == 2
+
+
+def test_a_respected_ignored_field_that_is_not_live_is_left_out() -> None:
+    found = live()
+    del found["spec"]["replicas"]
+    assert "replicas" not in with_live(DESIRED, found, [("spec", "replicas")])["spec"]
+
+
+def test_what_a_dry_run_leaves_as_it_is_is_in_sync() -> None:
+    before, after = live(), live()
+    after["metadata"]["managedFields"] = []
+    after["metadata"]["generation"] = 3
+    assert changes(before, after, ()) == ()
+
+
+def test_what_a_dry_run_would_change_add_or_remove_is_named() -> None:
+    before, after = live(), live()
+    after["spec"]["replicas"] = 3
+    del after["spec"]["strategy"]
+    after["metadata"]["labels"] = {"a": "b"}
+    assert set(changes(before, after, ())) == {"/spec/replicas", "/spec/strategy", "/metadata/labels"}
+
+
+def test_the_owned_digest_changes_with_an_owned_value() -> None:
+    found = live()
+    found["spec"]["replicas"] = 5
+    assert owned_digest(found, "outrider") != owned_digest(live(), "outrider")
+
+
+def test_the_owned_digest_changes_when_somebody_takes_a_field_over() -> None:
+    fewer = copy.deepcopy(FIELDS)
+    del fewer["f:spec"]["f:replicas"]
+    assert owned_digest(live(fewer), "outrider") != owned_digest(live(), "outrider")
+
+
+def test_the_owned_digest_stays_when_only_status_or_others_fields_change() -> None:
+    found = live()
+    found["status"] = {"replicas": 0}
+    found["metadata"] |= {"resourceVersion": "99", "labels": {"x": "y"}}
+    found["spec"]["strategy"] = {"type": "Recreate"}
+    assert owned_digest(found, "outrider") == owned_digest(live(), "outrider")
+
+
+def test_an_object_applied_in_another_version_is_watched_as_a_whole() -> None:
+    found, changed = live(), live()
+    for one in (found, changed):
+        one["metadata"]["managedFields"][0]["apiVersion"] = "apps/v2"
+    changed["spec"]["elsewhere"] = 1
+    assert owned_digest(found, "outrider") != owned_digest(changed, "outrider")
+
+
+def test_sets_and_positions_are_understood() -> None:
+    fields: dict[str, Any] = {"f:finalizers": {'v:"a"': {}, 'v:"gone"': {}}, "f:args": {"i:0": {}, "i:9": {}}}
+    found = {
+        "apiVersion": "v1",
+        "finalizers": ["a", "b"],
+        "args": ["x"],
+        "metadata": {"managedFields": [{"manager": "outrider", "apiVersion": "v1", "fieldsV1": fields}]},
+    }
+    before = owned_digest(found, "outrider")
+    assert before != owned_digest({**found, "finalizers": ["b"]}, "outrider")
+    assert before != owned_digest({**found, "args": ["y"]}, "outrider")
+    assert before == owned_digest({**found, "finalizers": ["a"]}, "outrider")
+
+
+def test_a_verdict_holds_for_the_pair_that_it_was_found_for() -> None:
+    verdict = Verdict(b"d", b"o", in_sync=True)
+    assert verdict.holds_for(b"d", b"o")
+    assert not verdict.holds_for(b"e", b"o")
+    assert not verdict.holds_for(b"d", b"p")
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=10,
+)
+OBJECTS = st.dictionaries(st.sampled_from(["data", "spec", "x/y"]), VALUES, max_size=3)
+
+
+@given(OBJECTS)
+def test_an_object_never_differs_from_itself(found: dict[str, Any]) -> None:
+    assert suspects(found, found) == ()
+    assert digest(found) == digest(json.loads(json.dumps(found)))
+
+
+@given(OBJECTS, OBJECTS)
+def test_adding_to_the_live_object_makes_no_difference(found: dict[str, Any], more: dict[str, Any]) -> None:
+    assert suspects(found, {**more, **found}) == ()
+
+
+@given(OBJECTS, st.sampled_from(["data", "spec", "x/y"]))
+def test_ignoring_a_field_hides_every_difference_in_it(found: dict[str, Any], field: str) -> None:
+    assert suspects({**found, field: "one"}, {**found, field: "two"}, (field,)) == ()
