@@ -1,0 +1,155 @@
+"""Argo CD's Application (`argoproj.io/v1alpha1`): every field is honoured or refused by name, never dropped in silence.
+
+Types: argo-cd `pkg/apis/application/v1alpha1/types.go`. What a refusal says is written beside the field.
+"""
+
+import re
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, Field, field_validator, model_validator
+
+from outrider.names import ClusterName, cluster_name
+from outrider.rendering.git.address import parse_address
+from outrider.rendering.git.errors import AddressRefused
+from outrider.spec.metadata import Metadata
+from outrider.spec.model import Model, refused, refused_outright
+from outrider.spec.source import ApplicationSource
+from outrider.spec.sync_policy import SyncPolicy
+
+_NAMESPACE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_SERVER = re.compile(r"https?://[^\s/]+(/\S*)?")
+DEFAULT_PROJECT = "default"
+
+
+def _pointer(text: str) -> str:
+    if not text.startswith("/") or re.search(r"~(?![01])", text):
+        raise ValueError(f"{text!r} is no JSON pointer: write /spec/replicas, with ~1 for '/' and ~0 for '~'")
+    return text
+
+
+class Destination(Model):
+    """Where an application runs: a cluster by name or by the server URL that it was registered with."""
+
+    server: str = Field("", max_length=2048)
+    name: str = ""
+    namespace: str = ""
+
+    @field_validator("server")
+    @classmethod
+    def _server(cls, server: str) -> str:
+        if server and not _SERVER.fullmatch(server):
+            raise ValueError(f"{server!r} is no https:// URL")
+        return server.rstrip("/")
+
+    @field_validator("name")
+    @classmethod
+    def _name(cls, name: str) -> str:
+        return cluster_name(name) if name else name
+
+    @field_validator("namespace")
+    @classmethod
+    def _namespace(cls, namespace: str) -> str:
+        if namespace and not _NAMESPACE.fullmatch(namespace):
+            raise ValueError(
+                f"{namespace[:80]!r} is no namespace: 1 to 63 lower-case letters, digits and '-'"
+            )
+        return namespace
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if bool(self.server) == bool(self.name):
+            given = "both are given" if self.server else "neither is given"
+            raise ValueError(f"needs exactly one of name and server, and {given}")
+        return self
+
+    @property
+    def cluster(self) -> ClusterName | None:
+        """The cluster that is named, if it is by name."""
+        return ClusterName(self.name) if self.name else None
+
+
+class IgnoredDifference(Model):
+    """Parts of objects that are not compared. Group and kind may be patterns."""
+
+    group: str = ""
+    kind: str = Field(min_length=1)
+    name: str = ""
+    namespace: str = ""
+    json_pointers: list[Annotated[str, AfterValidator(_pointer)]] = Field(
+        [], alias="jsonPointers", max_length=256
+    )
+    jq_path_expressions: Annotated[None, refused("is not supported yet: use jsonPointers")] = Field(
+        None, alias="jqPathExpressions"
+    )
+    managed_fields_managers: Annotated[None, refused("is not supported yet: use jsonPointers")] = None
+
+    @model_validator(mode="after")
+    def _says_what(self) -> Self:
+        if not self.json_pointers:
+            raise ValueError("ignores nothing: give jsonPointers")
+        return self
+
+
+class Info(Model):
+    """A name and a value for people to read."""
+
+    name: str
+    value: str
+
+
+class ApplicationSpec(Model):
+    """What is to run, where, and how it is kept so."""
+
+    project: str = ""
+    destination: Destination
+    source: ApplicationSource
+    sync_policy: SyncPolicy | None = None
+    ignore_differences: list[IgnoredDifference] = Field([], max_length=256)
+    info: list[Info] = Field([], max_length=256)
+    revision_history_limit: int | None = Field(None, ge=0, le=1000)
+    sources: Annotated[None, refused("is not supported yet: give one source in spec.source")] = None
+    source_hydrator: Annotated[None, refused("is not supported yet: give spec.source")] = None
+
+    @field_validator("project")
+    @classmethod
+    def _project(cls, project: str) -> str:
+        if project not in ("", DEFAULT_PROJECT):
+            raise ValueError(f"{project!r} is not supported: there is only project {DEFAULT_PROJECT!r} yet")
+        return project
+
+    @field_validator("source")
+    @classmethod
+    def _repository(cls, source: ApplicationSource) -> ApplicationSource:
+        try:
+            parse_address(source.repo_url)
+        except AddressRefused as error:
+            raise ValueError(f"repoURL is refused: {error.reason}") from error
+        return source
+
+    @property
+    def allows_empty(self) -> bool:
+        """Whether a source without any object may take away what runs."""
+        automated = self.sync_policy.automated if self.sync_policy else None
+        return automated.allow_empty if automated else False
+
+    def for_edge(self) -> dict[str, Any]:
+        """Return what the agent has to know, set fields only: it travels with every change."""
+        spec = self.model_dump(
+            by_alias=True,
+            mode="json",
+            exclude_defaults=True,
+            exclude={"project": True, "source": True, "info": True, "destination": {"name", "server"}},
+        )
+        return {name: value for name, value in spec.items() if value != {}}
+
+
+class Application(Model):
+    """One application."""
+
+    api_version: Literal["argoproj.io/v1alpha1"]
+    kind: Literal["Application"]
+    metadata: Metadata
+    spec: ApplicationSpec
+    operation: Annotated[
+        None, refused_outright("is not taken from a manifest: ask for a sync with `outrider app sync`")
+    ] = None
