@@ -18,8 +18,8 @@ from outrider.records import ArchiveRecord, RenderingRecord
 from outrider.rendering.errors import RenderError
 from outrider.rendering.git.fingerprint import Fingerprint
 from outrider.rendering.git.store import GitStore
+from outrider.rendering.identity import RenderContext, release
 from outrider.rendering.identity import digest as identity_digest
-from outrider.rendering.identity import release
 from outrider.rendering.pool import RenderPool
 from outrider.spec.source import SourceKind
 from repo_renderer.bundles import Bundles
@@ -27,6 +27,8 @@ from repo_renderer.catalogue import Wanted
 
 log = structlog.get_logger()
 
+NO_RELEASE = RenderContext("unnamed")
+# For everything but charts: it doesn't enter the rendering.
 PATCH_MAX_BYTES = 4096
 # Larger patches are fetched by those edges that need them, instead of travelling inside every record.
 
@@ -114,15 +116,21 @@ class Renderings:
             pass
         started = time.monotonic()
         async with self._store.export(wanted.repo_url, at.commit, wanted.source) as export:
-            manifests = await self._pool.render(export, wanted.source, wanted.context)
+            rendering = await self._pool.render(export, wanted.source, wanted.context or NO_RELEASE)
         try:
-            digest = await self._bundles.put(manifests)
+            digest = await self._bundles.put(rendering.manifests)
         except ValueError as error:
             raise RenderError("bundle", str(error)) from error
-        archived = ArchiveRecord(digest, len(manifests))
+        archived = ArchiveRecord(digest, len(rendering.manifests))
         await self._archive.put(identity, archived.pack())
         seconds = round(time.monotonic() - started, 3)
-        log.info("rendered", source=wanted.key, revision=at.commit, objects=len(manifests), seconds=seconds)
+        log.info(
+            "rendered",
+            source=wanted.key,
+            revision=at.commit,
+            objects=len(rendering.manifests),
+            seconds=seconds,
+        )
         return archived
 
     async def _succeed(self, key: str, archived: ArchiveRecord, at: At) -> None:

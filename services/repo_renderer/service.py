@@ -17,6 +17,7 @@ from outrider.identity import credentials
 from outrider.rendering.git.address import AddressPolicy
 from outrider.rendering.git.store import GitStore
 from outrider.rendering.pool import RenderPool
+from outrider.rendering.settings import RenderSettings
 from outrider.subjects import render
 from outrider.topology import ARCHIVE, BUNDLES, HUB, RENDERINGS, REPOSITORIES, SOURCES
 from repo_renderer import serve_bundles
@@ -43,7 +44,7 @@ async def run(settings: Settings) -> None:
     bus = credentials.bus_settings(settings.credentials, settings.servers)
     async with (
         GitStore(settings.state, policy=policy(settings)) as store,
-        RenderPool(settings.workers) as pool,
+        RenderPool(RenderSettings(settings.state / "renders", workers=settings.workers)) as pool,
         connected(bus) as connection,
     ):
         await work(settings, connection, store, pool)
@@ -51,6 +52,8 @@ async def run(settings: Settings) -> None:
 
 async def work(settings: Settings, connection: Connection, store: GitStore, pool: RenderPool) -> None:
     """Run the renderer's loops."""
+    for layer, reason in pool.protection.missing.items():
+        log.warning("a layer of the render sandbox is missing", layer=str(layer), reason=reason)
     js = JetStream(connection)
     await ensure(js, HUB.of("renderer"))
     catalogue = Catalogue(settings.pool, settings.sealing_key)

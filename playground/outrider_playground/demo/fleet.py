@@ -1,0 +1,80 @@
+"""The demo's fleet: one hub, edges behind links, one repository, three applications on each edge."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from outrider_playground.demo import content
+from outrider_playground.demo.edge import Edge, running_edge
+from outrider_playground.demo.hub import Hub, running_hub
+from outrider_playground.demo.repository import Repository
+from outrider_playground.waiting import eventually
+
+
+@dataclass
+class Fleet:
+    """Everything that runs."""
+
+    folder: Path
+    hub: Hub
+    repository: Repository
+    edges: list[Edge]
+
+    def edge(self, name: str) -> Edge:
+        """Return an edge by name."""
+        return next(edge for edge in self.edges if edge.name == name)
+
+    async def until(
+        self, condition: Callable[[dict[str, dict[str, Any]]], bool], within_s: float = 30
+    ) -> None:
+        """Wait until what the hub knows of the applications, by name, meets a condition."""
+
+        async def met() -> bool:
+            return condition({item["name"]: item for item in await self.hub.applications()})
+
+        await eventually(met, within_s)
+
+    def wan_bytes(self) -> int:
+        """Return the bytes on all links so far."""
+        return sum(sum(edge.wan_bytes().values()) for edge in self.edges)
+
+    async def commit(self, path: str, old: str, new: str, message: str) -> str:
+        """Change a file, commit, and tell the hub as a webhook does."""
+        revision = await asyncio.to_thread(self.repository.replace, path, old, new, message)
+        await self.hub.refresh(self.repository.url)
+        return revision
+
+
+@asynccontextmanager
+async def running_fleet(folder: Path, edges: int, say: Callable[[str], None]) -> AsyncIterator[Fleet]:
+    """Start it all, and apply the applications."""
+    say("starting the hub")
+    repository = await asyncio.to_thread(Repository.create, folder / "repository", content.files())
+    async with AsyncExitStack() as stack:
+        hub = await stack.enter_async_context(running_hub(folder / "hub", log_folder=folder / "logs"))
+        names = [f"edge-{n}" for n in range(1, edges + 1)]
+        say(f"registering {edges} clusters and starting their agents")
+        started = [await _started(stack, folder, hub, name) for name in names]
+        say("applying the applications")
+        manifests = folder / "applications"
+        _write_applications(manifests, names, repository.url)
+        await hub.outrider("app", "apply", "-f", str(manifests))
+        yield Fleet(folder, hub, repository, started)
+
+
+async def _started(stack: AsyncExitStack, folder: Path, hub: Hub, name: str) -> Edge:
+    credentials = folder / f"{name}.creds"
+    await hub.outrider(
+        "cluster", "add", name, "--credentials-only", "--out", str(credentials), "--label", "demo=yes"
+    )
+    return await stack.enter_async_context(running_edge(name, folder / name, hub.port, credentials))
+
+
+def _write_applications(folder: Path, clusters: list[str], repo_url: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for cluster in clusters:
+        documents = [content.application(path, cluster, repo_url) for path in content.APPLICATIONS]
+        (folder / f"{cluster}.yaml").write_text("---\n".join(documents))

@@ -1,0 +1,115 @@
+"""The hub of a playground: `outrider up` in a process of its own, worked with by the same command and the same requests as any."""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from outrider import subjects
+from outrider.bus import BusError, Connection, connected
+from outrider.bus.services import ask
+from outrider.identity import credentials
+from outrider_playground.children import Child, python
+from outrider_playground.waiting import eventually
+
+STARTS_WITHIN_S = 40
+
+
+class CommandFailed(Exception):
+    """A command of `outrider` ended with an error; the message holds what it said."""
+
+
+class Hub:
+    """A hub that runs, and a person's connection to it."""
+
+    def __init__(self, state: Path, child: Child, connection: Connection) -> None:
+        self.state = state
+        self.child = child
+        self.connection = connection
+
+    @property
+    def port(self) -> int:
+        """Where NATS listens."""
+        return _port(self.state)
+
+    async def outrider(self, *arguments: str) -> Any:
+        """Run a command with `--output json`; return what it printed. CommandFailed with its error."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "outrider_cli", *arguments, "--output", "json"),
+            env={**os.environ, "OUTRIDER_STATE": str(self.state)},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        output, errors = await process.communicate()
+        if process.returncode:
+            raise CommandFailed(f"outrider {' '.join(arguments)}: {errors.decode(errors='replace').strip()}")
+        return json.loads(output) if output.strip() else None
+
+    async def applications(self) -> list[dict[str, Any]]:
+        """Return what the hub knows of every application."""
+        items: list[dict[str, Any]] = []
+        after = ""
+        while True:
+            page = await ask(self.connection, subjects.status_query("apps"), {"after": after, "limit": 500})
+            items += page["items"]
+            if not page.get("next"):
+                return items
+            after = page["next"]
+
+    async def clusters(self) -> list[dict[str, Any]]:
+        """Return what the hub knows of every cluster."""
+        answer = await ask(self.connection, subjects.status_query("clusters"), {"limit": 500})
+        found: list[dict[str, Any]] = answer["items"]
+        return found
+
+    async def refresh(self, url: str) -> None:
+        """Have the renderer look at a repository now, as a webhook does."""
+        await ask(self.connection, subjects.render("default", "refresh"), {"url": url}, timeout_s=60)
+
+
+def _port(state: Path) -> int:
+    servers: list[str] = json.loads((state / "hub.json").read_text())["servers"]
+    return int(servers[0].rsplit(":", 1)[1])
+
+
+@asynccontextmanager
+async def running_hub(state: Path, *options: str, log_folder: Path) -> AsyncIterator[Hub]:
+    """Start a hub on a free port; enter once its services answer."""
+    arguments = ("up", "--state", str(state), "--port", "0", *options)
+    child = python("hub", "outrider_cli", *arguments, environment={}, log_folder=log_folder)
+    await child.start()
+    try:
+        await _listening(state, child)
+        settings = credentials.bus_settings(
+            state / "credentials" / "person.creds", (f"tls://localhost:{_port(state)}",)
+        )
+        async with connected(settings) as connection:
+            hub = Hub(state, child, connection)
+            await eventually(lambda: _answers(hub), STARTS_WITHIN_S)
+            yield hub
+    finally:
+        await child.stop()
+
+
+async def _listening(state: Path, child: Child) -> None:
+    def ready() -> bool:
+        if not child.pid:
+            raise CommandFailed(f"the hub ended at once: {child.last_words()}")
+        return (state / "hub.json").exists()
+
+    await eventually(ready, STARTS_WITHIN_S)
+
+
+async def _answers(hub: Hub) -> bool:
+    try:
+        await ask(hub.connection, subjects.status_query("summary"), timeout_s=1)
+        await ask(hub.connection, subjects.registry("cluster.list"), timeout_s=1)
+        await ask(hub.connection, subjects.render("default", "refresh"), timeout_s=1)
+    except BusError:
+        return False
+    return True
