@@ -1,4 +1,3 @@
-# ruff: noqa: S311 - free addresses, no secrets
 """Real servers with the files of bus-config/ as they are, but for the addresses.
 
 Every server gets a loopback address of its own (127.x.y.n), so that the ports can stay those of the files and servers of
@@ -206,6 +205,21 @@ class Deployment:
         connect = {"jwt": user.jwt, "sig": signature, "verbose": False, "protocol": 1}
         writer.write(f"CONNECT {json.dumps(connect)}\r\nPING\r\n".encode())
         return Session(reader, writer, (await reader.readline()).decode().strip())
+
+    async def certificate(self, node: Node) -> bytes:
+        """The certificate that the server shows to who connects at this moment."""
+        _, writer = await asyncio.open_connection(node.address, 4222, ssl=self.tls())
+        shown: bytes = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+        writer.transport.abort()
+        return shown
+
+    def replace_certificate(self) -> None:
+        """Issue the server's certificate anew, by the same authority."""
+        folder = self.state / "nats" / "tls"
+        authority = tls.Pair(self.authority, (folder / "authority-key.pem").read_text())
+        server = tls.make_server(authority, list(self.addresses), now())
+        (folder / "server.pem").write_text(server.certificate)
+        (folder / "server-key.pem").write_text(server.key)
 
     def kept_accounts(self, node: str) -> set[str]:
         """The accounts whose JWTs a node keeps on its data volume."""

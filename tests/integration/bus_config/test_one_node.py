@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import ssl
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -180,3 +181,22 @@ async def test_an_account_cannot_be_deleted_over_the_bus(deployment: Deployment,
     refusal = await deployment.delete_fleet(node)
     assert "delete must be enabled" in refusal["error"]["description"]
     assert deployment.trust.fleet.public in deployment.kept_accounts(node.name)
+
+
+async def test_a_certificate_is_replaced_without_losing_a_connection(
+    deployment: Deployment, node: Node
+) -> None:
+    async with asyncio.timeout(20):
+        session = await deployment.sign_in(node, deployment.cluster("shop1"))
+        assert session.answer == "PONG"
+        before = await deployment.certificate(node)
+        deployment.replace_certificate()
+        node.process.send_signal(signal.SIGHUP)
+        await node.says("Reloaded server configuration")
+        after = await deployment.certificate(node)
+        session.writer.write(b"PING\r\n")
+        # The server tells its clients of the reload first.
+        assert (await session.reader.readline()).startswith(b"INFO ")
+        assert await session.reader.readline() == b"PONG\r\n"
+        session.close()
+    assert before != after

@@ -1,4 +1,3 @@
-# ruff: noqa: S311 - seeded weather, no secrets
 from __future__ import annotations
 
 import asyncio
