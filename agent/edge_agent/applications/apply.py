@@ -19,7 +19,7 @@ from edge_agent.cluster import (
     Transient,
     UnknownKind,
 )
-from edge_agent.diff import Verdict, ignored, owned_digest, with_live
+from edge_agent.diff import Verdict, ignored, state_of, with_live
 from edge_agent.sync import Entry, Result, options
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def _was_applied_before(entry: Entry, context: SyncContext) -> bool:
     """The server took this very manifest once: drift is healed without asking whether it is valid."""
     progress = context.state.progress
     known = progress.in_sync.get(entry.key) if progress else None
-    return known is not None and known[0] == entry.digest and not context.running.dry_run
+    return known is not None and known.desired == entry.digest and not context.running.dry_run
 
 
 def _judged_later(error: ClusterError, entry: Entry, context: SyncContext) -> bool:
@@ -98,9 +98,7 @@ async def apply(entry: Entry, context: SyncContext) -> None:
         context.running.done[entry.key] = failed(entry, error)
         return
     live = around.inventory.observe(applied.object)
-    state.verdicts[entry.key] = Verdict(
-        entry.digest, owned_digest(applied.object, FIELD_MANAGER), in_sync=True
-    )
+    state.verdicts[entry.key] = Verdict(entry.digest, state_of(applied.object, FIELD_MANAGER), in_sync=True)
     state.absent.pop(entry.key, None)
     state.unseen.pop(entry.key, None)
     unchanged = before is not None and before.resource_version == live.resource_version

@@ -17,7 +17,7 @@ from edge_agent.cluster import (
     Object,
     Transient,
 )
-from edge_agent.diff import Verdict, changes, ignored, owned_digest, suspicion
+from edge_agent.diff import changes, ignored, suspicion, verdict
 from edge_agent.sync import Entry, options
 
 if TYPE_CHECKING:
@@ -51,16 +51,16 @@ def _recall(state: State, index: Index, around: Surroundings) -> None:
     """Take over verdicts of before a restart where they still hold."""
     if state.progress is None:
         return
-    for key, (desired, owned) in state.progress.in_sync.items():
+    for key, found in state.progress.in_sync.items():
         entry, live = index.entries.get(key), around.inventory.get(key)
-        if entry and live and key not in state.verdicts and (entry.digest, live.owned) == (desired, owned):
-            state.verdicts[key] = Verdict(desired, owned, in_sync=True)
+        if entry and live and key not in state.verdicts and found.holds_for(entry.digest, live.state):
+            state.verdicts[key] = found
 
 
 def in_sync(entry: Entry, state: State, around: Surroundings) -> bool:
     """Say whether an object is known to be what is desired of it."""
-    live, verdict = around.inventory.get(entry.key), state.verdicts.get(entry.key)
-    return bool(live and verdict and verdict.in_sync and verdict.holds_for(entry.digest, live.owned))
+    live, found = around.inventory.get(entry.key), state.verdicts.get(entry.key)
+    return bool(live and found and found.in_sync and found.holds_for(entry.digest, live.state))
 
 
 def _forget_others(state: State, index: Index) -> None:
@@ -72,14 +72,14 @@ def _forget_others(state: State, index: Index) -> None:
 def _is_open(entry: Entry, state: State, index: Index, around: Surroundings) -> bool:
     if entry.kind in index.unserved or entry.hook:
         return False
-    live, verdict = around.inventory.get(entry.key), state.verdicts.get(entry.key)
+    live, found = around.inventory.get(entry.key), state.verdicts.get(entry.key)
     if live is None:
         # Not in the watch: deleted, or without the label. Asked for once per desired state, and again when it was seen since. Before the
         # first sync the dry run will tell.
         if _sync_is_next(state, index):
             return False
-        return state.absent.get(entry.key) != entry.digest or verdict is not None
-    return verdict is None or not verdict.holds_for(entry.digest, live.owned)
+        return state.absent.get(entry.key) != entry.digest or found is not None
+    return found is None or not found.holds_for(entry.digest, live.state)
 
 
 def _sync_is_next(state: State, index: Index) -> bool:
@@ -127,7 +127,7 @@ async def _judge(entry: Entry, live: Object, state: State, bundle: Bundle, aroun
             pass
     around.inventory.observe(live)
     # About this very state: where the inventory holds a newer one by now, the verdict doesn't hold and is asked for again.
-    state.verdicts[entry.key] = Verdict(entry.digest, owned_digest(live, FIELD_MANAGER), not paths, paths)
+    state.verdicts[entry.key] = verdict(manifest, entry.digest, live, FIELD_MANAGER, paths)
 
 
 def shared(entry: Entry, state: State, around: Surroundings) -> str:

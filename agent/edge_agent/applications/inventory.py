@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from edge_agent.cluster import FIELD_MANAGER, Key, Kind, key_of, kind_of
-from edge_agent.diff import owned_digest
+from edge_agent.diff import LiveState, state_of
 from edge_agent.health import Health, check
 from edge_agent.sync import claimed_by, order, tracked_to
 from edge_agent.sync import options as sync_options
@@ -32,7 +32,7 @@ class Live:
     """The application whose object it is: label and annotation agree."""
     claimed: str | None
     """The application that it names, even if they don't."""
-    owned: bytes
+    state: LiveState
     health: Health | None
     counts: bool
     """Whether its health counts for the application's."""
@@ -47,7 +47,7 @@ class Live:
             self.uid,
             self.claimed,
             self.tracked,
-            self.owned,
+            self.state,
             self.health,
             self.counts,
             self.deleting,
@@ -66,7 +66,7 @@ def live_of(found: Mapping[str, Any]) -> Live:
         resource_version=str(metadata.get("resourceVersion") or ""),
         tracked=tracked_to(found),
         claimed=claimed_by(found),
-        owned=owned_digest(found, FIELD_MANAGER),
+        state=state_of(found, FIELD_MANAGER),
         health=check(key.group, key.kind, found),
         counts=annotations.get(IGNORE_HEALTH) != "true",
         deleting=bool(metadata.get("deletionTimestamp")),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edge_agent.applications.progress import Progress, read
-from edge_agent.diff import digest
+from edge_agent.diff import Verdict, digest
 
 if TYPE_CHECKING:
     from edge_agent.applications.state import Index, State
@@ -38,13 +38,13 @@ async def keep(state: State, around: Surroundings) -> None:
         state.written = written
 
 
-def _found_in_sync(state: State, index: Index, progress: Progress) -> dict[Key, tuple[bytes, bytes]]:
+def _found_in_sync(state: State, index: Index, progress: Progress) -> dict[Key, Verdict]:
     """What drifted since keeps its entry: the server took that manifest, which is worth knowing when it is healed."""
     found = {}
     for key, entry in index.entries.items():
         verdict, before = state.verdicts.get(key), progress.in_sync.get(key)
         if verdict and verdict.in_sync and verdict.desired == entry.digest:
-            found[key] = (verdict.desired, verdict.owned)
-        elif before and before[0] == entry.digest:
+            found[key] = verdict
+        elif before and before.desired == entry.digest:
             found[key] = before
     return found

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from edge_agent.applications.model import Selector, Sync
 from edge_agent.cluster import Key, Kind
+from edge_agent.diff import LiveState, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 VERSION = 1
 
@@ -41,8 +42,8 @@ class Progress:
     """`operationState`, as the status document has it."""
     request: Sync | None = None
     """A sync that somebody asked for and that isn't done."""
-    in_sync: dict[Key, tuple[bytes, bytes]] = field(default_factory=dict)
-    """Objects found in sync: digest of the desired one, digest of the owned fields of the live one."""
+    in_sync: dict[Key, Verdict] = field(default_factory=dict)
+    """Objects found in sync."""
 
     def value(self) -> dict[str, Any]:
         """Return it as JSON values."""
@@ -53,7 +54,8 @@ class Progress:
             "operation": self.operation,
             "request": _request_value(self.request),
             "in_sync": [
-                [*key, desired.hex(), owned.hex()] for key, (desired, owned) in sorted(self.in_sync.items())
+                [*key, found.desired.hex(), found.state.owned.hex(), found.state.content.hex()]
+                for key, found in sorted(self.in_sync.items())
             ],
         }
 
@@ -69,13 +71,15 @@ def read(value: Mapping[str, Any] | None) -> Progress | None:
             kinds=frozenset(Kind(*kind) for kind in value["kinds"]),
             operation=value["operation"],
             request=_request_of(value["request"]),
-            in_sync={
-                Key(*parts[:4]): (bytes.fromhex(parts[4]), bytes.fromhex(parts[5]))
-                for parts in value["in_sync"]
-            },
+            in_sync=dict(map(_found_in_sync, value["in_sync"])),
         )
     except (KeyError, TypeError, ValueError, IndexError):
         return None
+
+
+def _found_in_sync(parts: Sequence[str]) -> tuple[Key, Verdict]:
+    desired, owned, content = (bytes.fromhex(part) for part in parts[4:])
+    return Key(*parts[:4]), Verdict(desired, LiveState(owned, content), in_sync=True)
 
 
 def _request_value(request: Sync | None) -> dict[str, Any] | None:

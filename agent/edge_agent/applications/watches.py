@@ -7,6 +7,7 @@ kind that can't be watched (a right is missing, the API server is away) is `fail
 from __future__ import annotations
 
 import asyncio
+import traceback
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -146,7 +147,9 @@ class Watches:
                 await follow(self._cluster, watched.kind, LABEL, watched, self._pace, self._chance)
             except Exception:  # noqa: BLE001 a loop's boundary
                 failures += 1
-                _log.exception("watch failed", kind=str(watched.kind), attempt=failures)
+                _log.error(
+                    "watch failed", kind=str(watched.kind), attempt=failures, trace=traceback.format_exc()
+                )
                 await asyncio.sleep(self._pace.refused.delay_s(failures, self._chance))
 
     def _end(self, watched: Watched) -> None:

@@ -10,6 +10,7 @@ This is the one place that maps an error to a time to look again.
 from __future__ import annotations
 
 import asyncio
+import traceback
 from typing import TYPE_CHECKING
 
 import structlog
@@ -113,8 +114,9 @@ class Worker:
             return self._try_again(error)
         except Exception as error:  # noqa: BLE001 a loop's boundary: one application's fault must not stop the others
             self._failures += 1
-            _log.exception("pass failed", app=state.app, attempt=self._failures)
-            set_error(state, "UnknownError", f"the agent failed on this application: {error!r}")
+            # No local variables: a manifest may be among them, and a Secret's values in it.
+            _log.error("pass failed", app=state.app, attempt=self._failures, trace=traceback.format_exc())
+            set_error(state, "UnknownError", f"the agent failed on this application: {type(error).__name__}")
             report(state, state.index, self._around)
             return settings.bug_retry.delay_s(self._failures, self._around.chance)
         self._failures = 0

@@ -1,17 +1,19 @@
 """Is a live object what is desired of it? Pure: objects in, verdicts and paths out. Values never leave."""
 
 from edge_agent.diff.ignore import IgnoreRule, ignore_rules, ignored, with_live
-from edge_agent.diff.owned import digest, owned_digest
-from edge_agent.diff.verdict import Verdict, changes, suspicion
+from edge_agent.diff.owned import digest
+from edge_agent.diff.verdict import LiveState, Verdict, changes, state_of, suspicion, verdict
 
 __all__ = [
     "IgnoreRule",
+    "LiveState",
     "Verdict",
     "changes",
     "digest",
     "ignore_rules",
     "ignored",
-    "owned_digest",
+    "state_of",
     "suspicion",
+    "verdict",
     "with_live",
 ]

@@ -1,9 +1,9 @@
 """What of a live object is the agent's own: the fields that its field manager holds. Pure.
 
-`metadata.managedFields` says, field by field, who set it last. Two questions are answered from it without the desired object,
-which is not kept in memory:
+`metadata.managedFields` says, field by field, who set it last. What is asked of it:
 
 - has anything that the agent set been changed, removed or taken over since it was judged last? (`owned_digest`)
+- does the agent hold everything that the desired object has, so that the first question is enough to see drift? (`holds_all`)
 - does the agent still hold a field that the desired object no longer has? (`left_over`)
 
 The format is `FieldsV1` (Kubernetes, structured-merge-diff): `f:<name>` a field, `k:<keys>` an item of a keyed list,
@@ -17,7 +17,11 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from edge_agent.diff.projection import SERVER_METADATA
+
 DIGEST_BYTES = 16
+# Who an object is stands in no field set.
+_NAMES = frozenset({"name", "namespace"})
 
 
 def owned_digest(live: Mapping[str, Any], manager: str) -> bytes:
@@ -30,6 +34,22 @@ def owned_digest(live: Mapping[str, Any], manager: str) -> bytes:
         same = version == live.get("apiVersion")
         held.append([version, fields, _values(fields, live) if same else _settled(live)])
     return digest(held)
+
+
+def content_digest(live: Mapping[str, Any]) -> bytes:
+    """Return a digest of everything but the status and what the server alone writes. While it is the same, so is every comparison."""
+    return digest({**_settled(live), "metadata": _settled_metadata(live)})
+
+
+def holds_all(live: Mapping[str, Any], desired: Mapping[str, Any], manager: str) -> bool:
+    """Say whether the manager holds every field that the desired object has."""
+    held = [fields for version, fields in _held(live, manager) if version == desired.get("apiVersion")]
+    wanted = {name: value for name, value in desired.items() if name not in ("apiVersion", "kind", "status")}
+    metadata = desired.get("metadata") or {}
+    wanted["metadata"] = {
+        name: value for name, value in metadata.items() if name not in _NAMES | SERVER_METADATA
+    }
+    return len(held) == 1 and _holds_all(held[0], wanted)
 
 
 def digest(value: Any) -> bytes:
@@ -45,6 +65,28 @@ def left_over(live: Mapping[str, Any], desired: Mapping[str, Any], manager: str)
             yield from _left_over(fields, desired, "")
 
 
+def _holds_all(fields: Mapping[str, Any], desired: Any) -> bool:
+    """Without steps below it a field is held as a whole."""
+    if not fields:
+        return True
+    if isinstance(desired, Mapping):
+        return all(
+            f"f:{name}" in fields and _holds_all(fields[f"f:{name}"], value)
+            for name, value in desired.items()
+            if value is not None and value != {}
+        )
+    if isinstance(desired, list):
+        return all(_item_is_held(fields, item) for item in desired)
+    return True
+
+
+def _item_is_held(fields: Mapping[str, Any], item: Any) -> bool:
+    for step, below in fields.items():
+        if step[:2] == "k:" and _has_keys(item, json.loads(step[2:])):
+            return _holds_all(below, item)
+    return f"v:{json.dumps(item)}" in fields
+
+
 def _held(live: Mapping[str, Any], manager: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Yield the version and the field set of each of a manager's entries, without what it wrote to subresources."""
     for entry in (live.get("metadata") or {}).get("managedFields") or ():
@@ -58,6 +100,12 @@ def _held(live: Mapping[str, Any], manager: str) -> Iterator[tuple[str, Mapping[
 def _settled(live: Mapping[str, Any]) -> dict[str, Any]:
     """Leave out what changes by itself: metadata and status."""
     return {name: value for name, value in live.items() if name not in ("metadata", "status")}
+
+
+def _settled_metadata(live: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: value for name, value in (live.get("metadata") or {}).items() if name not in SERVER_METADATA
+    }
 
 
 def _values(fields: Mapping[str, Any], live: Any) -> Any:

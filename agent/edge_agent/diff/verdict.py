@@ -4,7 +4,8 @@
 2. On suspicion only: a dry run of the apply. What it would change is the difference (`changes`); nothing, and the object is in sync:
    defaults, normalisation and mutating webhooks are the server's way of writing what was asked for.
 
-A verdict holds as long as the desired object and the owned fields of the live one are the same, whatever else changes.
+A verdict holds as long as neither side changes. Of the live one, what counts is its content; and while the agent holds every field that is
+desired, only those fields count, whatever others do to the rest.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from edge_agent.diff.ignore import without
-from edge_agent.diff.owned import left_over
+from edge_agent.diff.owned import content_digest, holds_all, left_over, owned_digest
 from edge_agent.diff.projection import PATH_LIMIT, SERVER_METADATA, comparable, mismatches
 
 if TYPE_CHECKING:
@@ -25,20 +26,45 @@ Pointers = Iterable[tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """What was found, and for which pair: digest of the desired object, digest of the owned fields of the live one.
+class LiveState:
+    """What a verdict depends on of a live object: digests of the fields that the agent holds, and of the whole content."""
 
-    `paths` are JSON pointers without values: a Secret's stay on the cluster.
+    owned: bytes
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What was found, for which desired object (its digest) and which state of the live one.
+
+    `state.owned` is empty where the agent doesn't hold everything that is desired. `paths` are JSON pointers without values: a Secret's
+    stay on the cluster.
     """
 
     desired: bytes
-    owned: bytes
+    state: LiveState
     in_sync: bool
     paths: tuple[str, ...] = ()
 
-    def holds_for(self, desired: bytes, owned: bytes) -> bool:
+    def holds_for(self, desired: bytes, state: LiveState) -> bool:
         """Say whether the verdict is still about these."""
-        return self.desired == desired and self.owned == owned
+        if self.desired != desired:
+            return False
+        mine = self.in_sync and self.state.owned == state.owned
+        return mine or self.state.content == state.content
+
+
+def state_of(live: Mapping[str, Any], manager: str) -> LiveState:
+    """Return what verdicts depend on of a live object."""
+    return LiveState(owned_digest(live, manager), content_digest(live))
+
+
+def verdict(desired: Object, wanted: bytes, live: Object, manager: str, paths: tuple[str, ...]) -> Verdict:
+    """Return the verdict on a live object, given its desired one, that one's digest, and the paths that differ."""
+    state = state_of(live, manager)
+    if not holds_all(live, desired, manager):
+        state = LiveState(b"", state.content)
+    return Verdict(wanted, state, not paths, paths)
 
 
 def suspicion(desired: Object, live: Object, pointers: Pointers, manager: str) -> tuple[str, ...]:

@@ -12,13 +12,15 @@ from hypothesis import strategies as st
 
 from edge_agent.cluster import Key
 from edge_agent.diff import (
+    LiveState,
     Verdict,
     changes,
     digest,
     ignore_rules,
     ignored,
-    owned_digest,
+    state_of,
     suspicion,
+    verdict,
     with_live,
 )
 
@@ -74,6 +76,10 @@ def live(fields: dict[str, Any] | None = None) -> dict[str, Any]:
     found["spec"]["template"]["spec"]["containers"][0]["imagePullPolicy"] = "IfNotPresent"
     found["status"] = {"replicas": 2}
     return found
+
+
+def owned(found: dict[str, Any], manager: str) -> bytes:
+    return state_of(found, manager).owned
 
 
 def suspects(desired: dict[str, Any], found: dict[str, Any], *pointers: tuple[str, ...]) -> tuple[str, ...]:
@@ -200,13 +206,13 @@ def test_what_a_dry_run_would_change_add_or_remove_is_named() -> None:
 def test_the_owned_digest_changes_with_an_owned_value() -> None:
     found = live()
     found["spec"]["replicas"] = 5
-    assert owned_digest(found, "outrider") != owned_digest(live(), "outrider")
+    assert owned(found, "outrider") != owned(live(), "outrider")
 
 
 def test_the_owned_digest_changes_when_somebody_takes_a_field_over() -> None:
     fewer = copy.deepcopy(FIELDS)
     del fewer["f:spec"]["f:replicas"]
-    assert owned_digest(live(fewer), "outrider") != owned_digest(live(), "outrider")
+    assert owned(live(fewer), "outrider") != owned(live(), "outrider")
 
 
 def test_the_owned_digest_stays_when_only_status_or_others_fields_change() -> None:
@@ -214,7 +220,7 @@ def test_the_owned_digest_stays_when_only_status_or_others_fields_change() -> No
     found["status"] = {"replicas": 0}
     found["metadata"] |= {"resourceVersion": "99", "labels": {"x": "y"}}
     found["spec"]["strategy"] = {"type": "Recreate"}
-    assert owned_digest(found, "outrider") == owned_digest(live(), "outrider")
+    assert owned(found, "outrider") == owned(live(), "outrider")
 
 
 def test_an_object_applied_in_another_version_is_watched_as_a_whole() -> None:
@@ -222,7 +228,7 @@ def test_an_object_applied_in_another_version_is_watched_as_a_whole() -> None:
     for one in (found, changed):
         one["metadata"]["managedFields"][0]["apiVersion"] = "apps/v2"
     changed["spec"]["elsewhere"] = 1
-    assert owned_digest(found, "outrider") != owned_digest(changed, "outrider")
+    assert owned(found, "outrider") != owned(changed, "outrider")
 
 
 def test_sets_and_positions_are_understood() -> None:
@@ -233,17 +239,49 @@ def test_sets_and_positions_are_understood() -> None:
         "args": ["x"],
         "metadata": {"managedFields": [{"manager": "outrider", "apiVersion": "v1", "fieldsV1": fields}]},
     }
-    before = owned_digest(found, "outrider")
-    assert before != owned_digest({**found, "finalizers": ["b"]}, "outrider")
-    assert before != owned_digest({**found, "args": ["y"]}, "outrider")
-    assert before == owned_digest({**found, "finalizers": ["a"]}, "outrider")
+    before = owned(found, "outrider")
+    assert before != owned({**found, "finalizers": ["b"]}, "outrider")
+    assert before != owned({**found, "args": ["y"]}, "outrider")
+    assert before == owned({**found, "finalizers": ["a"]}, "outrider")
 
 
-def test_a_verdict_holds_for_the_pair_that_it_was_found_for() -> None:
-    verdict = Verdict(b"d", b"o", in_sync=True)
-    assert verdict.holds_for(b"d", b"o")
-    assert not verdict.holds_for(b"e", b"o")
-    assert not verdict.holds_for(b"d", b"p")
+def test_a_verdict_holds_while_both_sides_stay_as_they_are() -> None:
+    found = verdict(DESIRED, b"d", live(), "outrider", ("/spec/replicas",))
+    assert found.holds_for(b"d", state_of(live(), "outrider"))
+    assert not found.holds_for(b"e", state_of(live(), "outrider"))
+    changed = live()
+    changed["status"] = {"replicas": 0}
+    assert found.holds_for(b"d", state_of(changed, "outrider"))
+    changed["spec"]["paused"] = True
+    assert not found.holds_for(b"d", state_of(changed, "outrider"))
+
+
+def test_in_sync_holds_whatever_others_change_while_all_that_is_desired_is_held() -> None:
+    found = verdict(DESIRED, b"d", live(), "outrider", ())
+    changed = live()
+    changed["spec"]["paused"] = True
+    assert found.in_sync
+    assert found.holds_for(b"d", state_of(changed, "outrider"))
+    changed["spec"]["replicas"] = 9
+    assert not found.holds_for(b"d", state_of(changed, "outrider"))
+
+
+def test_in_sync_by_chance_is_looked_at_again_with_every_change() -> None:
+    """Somebody set the desired value by hand and holds the field: a change of it would not show in what the agent holds."""
+    fewer = copy.deepcopy(FIELDS)
+    del fewer["f:spec"]["f:replicas"]
+    found = verdict(DESIRED, b"d", live(fewer), "outrider", ())
+    changed = live(fewer)
+    changed["spec"]["replicas"] = 9
+    assert found.in_sync
+    assert found.holds_for(b"d", state_of(live(fewer), "outrider"))
+    assert not found.holds_for(b"d", state_of(changed, "outrider"))
+
+
+def test_a_difference_is_looked_at_again_with_every_change() -> None:
+    state = state_of(live(), "outrider")
+    found = Verdict(b"d", state, in_sync=False, paths=("/spec/replicas",))
+    assert not found.holds_for(b"d", LiveState(state.owned, b"other"))
 
 
 VALUES = st.recursive(
