@@ -1,0 +1,97 @@
+"""From a commit that is announced to a hub that knows every cluster to run it."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+from benchmarks.hub import add_cluster, application, apply_all, documents, hub_with, until_healthy, workload
+from benchmarks.measure import Measurement, spread
+from outrider import subjects
+from outrider.bus.services import ask
+from outrider_playground.children import Child, python
+from outrider_playground.demo.hub import Hub
+
+PROCESSES = 2
+COMMITS = 5
+LOOKS_EVERY_S = 0.02
+
+
+def _files(tag: str) -> dict[str, str]:
+    return {"app/all.yaml": documents(workload("app", f"registry.example.com/app:{tag}"))}
+
+
+@asynccontextmanager
+async def light_agents(hub: Hub, folder: Path, names: list[str]) -> AsyncIterator[None]:
+    """Run agents over simulated clusters, in a few processes."""
+    credentials = folder / "credentials"
+    for name in names:
+        await add_cluster(hub, name, credentials)
+    async with AsyncExitStack() as stack:
+        for n in range(PROCESSES):
+            options = ("--credentials", str(credentials), "--state", str(folder / "agents"))
+            server = ("--server", f"tls://localhost:{hub.port}")
+            child = python(
+                f"agents-{n}", "outrider_playground.light_agents", *options, *server, *names[n::PROCESSES],
+                environment={}, log_folder=folder / "logs",
+            )  # fmt: skip
+            await child.start()
+            stack.push_async_callback(_stop, child)
+        yield
+
+
+async def _stop(child: Child) -> None:
+    await child.kill()
+
+
+async def converge(folder: Path, clusters: int) -> Measurement:
+    """Measure, cluster by cluster, when the hub says Synced at the commit; Healthy, after simulated start-up, apart."""
+    names = [f"edge-{n:04d}" for n in range(clusters)]
+    async with hub_with(folder, _files("1.0")) as (hub, repository), light_agents(hub, folder, names):
+        await apply_all(hub, [application(f"app-{name}", name, repository.url, "app") for name in names])
+        await until_healthy(hub, clusters, within_s=300)
+        synced: list[float] = []
+        healthy: list[float] = []
+        for n in range(COMMITS):
+            revision = await asyncio.to_thread(repository.commit, _files(f"1.{n + 1}"), "bump")
+            announced = time.monotonic()
+            async with asyncio.TaskGroup() as tasks:
+                refresh = {"url": repository.url}
+                tasks.create_task(
+                    ask(hub.connection, subjects.render("default", "refresh"), refresh), name="announce"
+                )
+                tasks.create_task(_watch(hub, revision, announced, clusters, synced, healthy), name="watch")
+        return Measurement(
+            f"converge-{clusters}",
+            {
+                **{f"synced_{k}": v for k, v in spread(synced).items()},
+                **{f"healthy_{k}": v for k, v in spread(healthy).items()},
+            },
+            "seconds",
+            {
+                "clusters": clusters,
+                "commits": COMMITS,
+                "agent_processes": PROCESSES,
+                "tls": "1.3",
+                "pods_start_after_s": 0.2,
+            },
+        )
+
+
+async def _watch(
+    hub: Hub, revision: str, announced: float, clusters: int, synced: list[float], healthy: list[float]
+) -> None:
+    seen: dict[str, set[str]] = {"synced": set(), "healthy": set()}
+    while len(seen["healthy"]) < clusters:
+        for item in await hub.applications():
+            if item["revision"] != revision or item["sync"] != "Synced":
+                continue
+            now = time.monotonic() - announced
+            if item["name"] not in seen["synced"]:
+                seen["synced"].add(item["name"])
+                synced.append(now)
+            if item["health"] == "Healthy" and item["name"] not in seen["healthy"]:
+                seen["healthy"].add(item["name"])
+                healthy.append(now)
+        await asyncio.sleep(LOOKS_EVERY_S)

@@ -1,0 +1,156 @@
+"""Bytes on the wire between one agent and its hub: TLS 1.3, TCP and IPv4 headers and acknowledgements included."""
+
+import asyncio
+import time
+from pathlib import Path
+
+import aiohttp
+
+from benchmarks.hub import application, apply_all, documents, edge_of, hub_with, until_healthy, workload
+from benchmarks.measure import Measurement
+from outrider import subjects
+from outrider.bus.services import ask
+from outrider_playground.demo.edge import Edge
+from outrider_playground.waiting import eventually
+from outrider_playground.wan import Counters
+
+OBJECTS = 56
+QUIET_S = 1.5
+# Nothing moved for so long: the episode is over. Below the ping interval, above every delay of the agent.
+ROUNDS = 5
+IDLE_S = 660.0
+# Six pings of the agent and five of the server.
+HEARTBEATS_A_DAY = 48
+DAY_S = 86_400.0
+
+
+async def _quiet(edge: Edge) -> None:
+    """Wait until the link has been quiet for a while."""
+    last, since = edge.link.counters().total, time.monotonic()
+    while time.monotonic() - since < QUIET_S:
+        await asyncio.sleep(0.02)
+        now = edge.link.counters().total
+        if now != last:
+            last, since = now, time.monotonic()
+
+
+def _large_bundle(tag: str) -> dict[str, str]:
+    groups = [
+        workload(f"part-{n}", f"registry.example.com/part:{tag if n == 7 else '1.0'}")
+        for n in range(OBJECTS // 4)
+    ]
+    for n, group in enumerate(groups):
+        group[1]["data"]["text"] = " ".join(f"{n}-{m}-{n * 7919 + m * 104729}" for m in range(200))
+    return {"app/all.yaml": documents([one for group in groups for one in group])}
+
+
+async def image_bump(folder: Path) -> Measurement:
+    """Measure one changed image tag in a bundle of 56 objects, to one cluster: the record, and the whole episode."""
+    async with hub_with(folder, _large_bundle("1.0")) as (hub, repository), edge_of(hub, folder) as edge:
+        await apply_all(hub, [application("app", edge.name, repository.url, "app")])
+        await until_healthy(hub, 1)
+        record, episode = [], []
+        for n in range(ROUNDS):
+            await _quiet(edge)
+            before = edge.link.counters()
+            await asyncio.to_thread(repository.commit, _large_bundle(f"1.{n + 1}"), "bump")
+            await ask(hub.connection, subjects.render("default", "refresh"), {"url": repository.url})
+            # The record goes down at once; the agent says nothing for 200 ms after its first change.
+            await _moved(edge, before, way="down")
+            await asyncio.sleep(0.1)
+            record.append((edge.link.counters() - before).total.wire_bytes)
+            await _quiet(edge)
+            episode.append((edge.link.counters() - before).total.wire_bytes)
+        size = len(_large_bundle("1.0")["app/all.yaml"])
+        return Measurement(
+            "wan-bytes-image-bump",
+            {"record": max(record), "until_healthy_both_ways": max(episode)},
+            "bytes",
+            {
+                "objects": OBJECTS,
+                "manifest_bytes": size,
+                "rounds": ROUNDS,
+                "tls": "1.3",
+                "metering": edge.link.metering,
+            },
+        )
+
+
+async def _moved(edge: Edge, before: Counters, *, way: str) -> None:
+    """Wait until the first byte in one direction."""
+
+    def moved() -> bool:
+        now = edge.link.counters()
+        return bool(getattr(now, way).payload_bytes > getattr(before, way).payload_bytes)
+
+    await eventually(moved)
+
+
+async def _set_address(edge: Edge, address: str | None) -> None:
+    """Give the front Service its address, or take it away, as a cloud's controller does: its health follows."""
+    ingress = [{"ip": address}] if address else []
+    url = f"{edge.cluster.url}/api/v1/namespaces/app/services/front/status"
+    body = {"status": {"loadBalancer": {"ingress": ingress}}}
+    headers = {"Content-Type": "application/merge-patch+json"}
+    async with aiohttp.ClientSession() as session, session.patch(url, json=body, headers=headers) as answer:
+        answer.raise_for_status()
+
+
+FRONT = {
+    "apiVersion": "v1",
+    "kind": "Service",
+    "metadata": {"name": "front"},
+    "spec": {"type": "LoadBalancer", "selector": {"app": "app"}, "ports": [{"port": 443}]},
+}
+
+
+async def status_change(folder: Path) -> Measurement:
+    """Measure one health transition of an application of 5 objects: batch, acknowledgement, and their TCP."""
+    files = {"app/all.yaml": documents([*workload("app", "registry.example.com/app:1.0"), FRONT])}
+    async with hub_with(folder, files) as (hub, repository), edge_of(hub, folder) as edge:
+        await apply_all(hub, [application("app", edge.name, repository.url, "app")])
+        await eventually(lambda: edge.cluster.get("Service", "front", "app") is not None, 60)
+        await _set_address(edge, "192.0.2.1")
+        await until_healthy(hub, 1)
+        spent = []
+        for n in range(ROUNDS):
+            await _quiet(edge)
+            before = edge.link.counters()
+            await _set_address(edge, "192.0.2.1" if n % 2 else None)
+            await _moved(edge, before, way="up")
+            await _quiet(edge)
+            spent.append((edge.link.counters() - before).total.wire_bytes)
+        return Measurement(
+            "wan-bytes-status-change",
+            max(spent),
+            "bytes",
+            {"rounds": ROUNDS, "both_ways": True, "tls": "1.3", "metering": edge.link.metering},
+        )
+
+
+async def idle_day(folder: Path) -> Measurement:
+    """Measure an idle link for eleven minutes, and what a heartbeat costs; add them up for a day."""
+    files = {"app/all.yaml": documents(workload("app", "registry.example.com/app:1.0"))}
+    async with hub_with(folder, files) as (hub, repository), edge_of(hub, folder) as edge:
+        await apply_all(hub, [application("app", edge.name, repository.url, "app")])
+        await until_healthy(hub, 1)
+        await _quiet(edge)
+        before = edge.link.counters()
+        await asyncio.sleep(IDLE_S)
+        idle = (edge.link.counters() - before).total.wire_bytes
+        before = edge.link.counters()
+        await ask(hub.connection, subjects.registry("app.refresh"), {"name": "app"})
+        await _quiet(edge)
+        heartbeat = (edge.link.counters() - before).total.wire_bytes
+        day = round(idle * DAY_S / IDLE_S + heartbeat * HEARTBEATS_A_DAY)
+        return Measurement(
+            "wan-bytes-idle-day",
+            {"bytes": day, "window_bytes": idle, "heartbeat_bytes": heartbeat},
+            "bytes",
+            {
+                "window_s": IDLE_S,
+                "heartbeats": HEARTBEATS_A_DAY,
+                "tls": "1.3",
+                "metering": edge.link.metering,
+            },
+        )
