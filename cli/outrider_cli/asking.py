@@ -1,0 +1,26 @@
+"""Run one command against the hub: connect, ask, disconnect."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+    from outrider_cli.hub import Hub
+
+Result = TypeVar("Result")
+
+
+def asking(state: Path | None, command: Callable[[Hub], Awaitable[Result]]) -> Result:
+    """Return what `command` makes of the hub that is meant; Failed if there is none."""
+    # The bus takes most of a command's start-up time: `--help` and wrong usage do without.
+    from outrider_cli.hub import opened
+
+    async def connected_run() -> Result:
+        async with opened(state) as hub:
+            return await command(hub)
+
+    return asyncio.run(connected_run())

@@ -1,0 +1,190 @@
+"""`outrider cluster`: make an edge cluster's identity, list clusters, remove one for good."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from outrider import subjects
+from outrider.names import InvalidName, cluster_name
+from outrider_cli import enrolling, freshness, manifest
+from outrider_cli.asking import asking
+from outrider_cli.failure import Failed, note
+from outrider_cli.output import Format, emit, fields, output_option, styled, table
+from outrider_cli.state_folder import hub_option
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from outrider_cli.hub import Hub
+
+
+@click.group()
+def cluster() -> None:
+    """Add, list and remove edge clusters.
+
+    A cluster is known by its name. `cluster add` makes its key on this machine and prints what to apply to it; from then
+    on its agent dials out to the hub, and nothing needs to reach the cluster.
+    """
+
+
+def checked_name(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    """Return a cluster's name; a usage error if it can't be one."""
+    try:
+        return cluster_name(value)
+    except InvalidName as error:
+        raise click.BadParameter(str(error)) from error
+
+
+def labels(_context: click.Context, _parameter: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
+    """Return the labels in `k=v` options; a usage error names the one that is none."""
+    pairs = [one.partition("=") for one in given]
+    for key, equals, value in pairs:
+        if not key or not equals:
+            raise click.BadParameter(f"{key}{equals}{value} is no label: write it as key=value")
+    return {key: value for key, _, value in pairs}
+
+
+@cluster.command()
+@click.argument("name", callback=checked_name)
+@click.option(
+    "--label", multiple=True, callback=labels, metavar="K=V", help="A label, for selecting; may be repeated."
+)
+@click.option("--server", help="The API server's URL as `destination.server` of your applications names it.")
+@click.option(
+    "--credentials-only", is_flag=True, help="Make the file for `outrider agent` instead of a manifest."
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file instead of printing."
+)
+@click.option("--replace", is_flag=True, help="Revoke the identity that the name has, and make another.")
+@click.option(
+    "--hub-server",
+    multiple=True,
+    metavar="URL",
+    help="Where this cluster reaches the hub (tls:// or wss://), instead of what the hub says; may be repeated.",
+)
+@click.option(
+    "--image", default=manifest.IMAGE, show_default=True, help="The agent's image, for the manifest."
+)
+@click.option(
+    "--namespace", default="outrider", show_default=True, help="The agent's namespace, for the manifest."
+)
+@click.option(
+    "--ephemeral",
+    is_flag=True,
+    help="Keep the agent's replica in an emptyDir, for clusters without a StorageClass: a restart offline then has nothing "
+    "to start from.",
+)
+@hub_option
+@output_option
+def add(state: Path | None, output: Format, **given: Any) -> None:
+    """Make the identity of cluster NAME, and print what brings its agent up.
+
+    Prints one manifest for `kubectl apply -f -` on the edge cluster: namespace, service account, rights, Secret, Deployment.
+    With --credentials-only it prints the file that `outrider agent --credentials FILE` takes. Either holds a secret key, made
+    here: it is nowhere else.
+    """
+    enrolling.enrol(state, output, enrolling.Request(**given))
+
+
+@cluster.command("list")
+@click.option(
+    "--label",
+    multiple=True,
+    callback=labels,
+    metavar="K=V",
+    help="Only clusters with this label; may be repeated.",
+)
+@hub_option
+@output_option
+def list_clusters(label: dict[str, str], state: Path | None, output: Format) -> None:
+    """List the clusters that the hub knows."""
+
+    async def everything(hub: Hub) -> list[dict[str, Any]]:
+        pages = hub.pages(subjects.registry("cluster.list"), labels=label or None)
+        return [item async for item in pages]
+
+    items = asking(state, everything)
+    emit(items, output, lambda: _as_table(items))
+
+
+def _as_table(items: list[dict[str, Any]]) -> RenderableType:
+    if not items:
+        return styled("No clusters yet: add one with `outrider cluster add NAME`.", "")
+    now = datetime.now().astimezone()
+    rows = [
+        [
+            str(item["name"]),
+            _labels_text(item),
+            str(item.get("applications", "")),
+            freshness.ago(item.get("created_at_ms"), now),
+            str(item.get("server") or ""),
+        ]
+        for item in items
+    ]
+    return table(["NAME", "LABELS", "APPLICATIONS", "ADDED", "SERVER"], rows)
+
+
+def _labels_text(item: dict[str, Any]) -> str:
+    return ",".join(f"{key}={value}" for key, value in sorted((item.get("labels") or {}).items()))
+
+
+@cluster.command()
+@click.argument("name", callback=checked_name)
+@hub_option
+@output_option
+def get(name: str, state: Path | None, output: Format) -> None:
+    """Show one cluster: what it is, whether it is there, and what runs on it."""
+
+    async def both(hub: Hub) -> dict[str, Any]:
+        known = await hub.registry("cluster.get", name=name)
+        try:
+            seen = await hub.status("cluster", name=name)
+        except Failed as error:
+            note(f"its status is not known: {error.format_message()}")
+            seen = None
+        return {**(seen or {}), **known}
+
+    item = asking(state, both)
+    emit(item, output, lambda: _as_fields(item))
+
+
+def _as_fields(item: dict[str, Any]) -> RenderableType:
+    now = datetime.now().astimezone()
+    counted = [
+        (name, item.get(name.replace(" ", "_")))
+        for name in ("applications", "healthy", "degraded", "out of sync")
+    ]
+    return fields(
+        [
+            ("name", str(item["name"])),
+            ("labels", _labels_text(item)),
+            ("server", str(item.get("server") or "")),
+            ("added", freshness.ago(item.get("created_at_ms"), now)),
+            ("presence", freshness.presence(item, now) if "presence" in item else ""),
+            ("last word", freshness.ago(item.get("heard_at_ms"), now)),
+            *((name, "" if value is None else str(value)) for name, value in counted),
+        ]
+    )
+
+
+@cluster.command()
+@click.argument("name", callback=checked_name)
+@click.option("--force", is_flag=True, help="Even while applications are destined for it.")
+@hub_option
+@output_option
+def remove(name: str, force: bool, state: Path | None, output: Format) -> None:
+    """Remove cluster NAME and revoke its identity: its agent is disconnected at once and can't come back.
+
+    What runs on the cluster goes on running. Delete its applications first if it should not.
+    """
+
+    async def gone(hub: Hub) -> dict[str, Any]:
+        return await hub.registry("cluster.remove", name=name, force=force or None)
+
+    answer = {"name": name, "result": "removed", **asking(state, gone)}
+    emit(answer, output, lambda: styled(f"cluster/{name} removed", ""))

@@ -1,0 +1,170 @@
+"""Make a cluster's identity: the key here, its JWT at the hub, both in one file or manifest.
+
+The private half of the key is made in this process and goes into that file alone. Asked again for a file that this hub made
+before, the key in it is kept, so the command can be repeated.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
+
+import click
+
+from outrider_cli import manifest
+from outrider_cli.asking import asking
+from outrider_cli.failure import Failed, note
+from outrider_cli.output import Format, emit, encoded
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from outrider.identity.credentials import Credentials
+    from outrider.identity.keys import KeyPair
+
+_SCHEMES = ("tls", "wss", "nats", "ws")
+_HERE = ("localhost", "127.0.0.1", "::1")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What `outrider cluster add` was asked for."""
+
+    name: str
+    label: dict[str, str]
+    server: str | None
+    credentials_only: bool
+    out: Path | None
+    replace: bool
+    hub_server: tuple[str, ...]
+    image: str
+    namespace: str
+    ephemeral: bool
+
+    @property
+    def placement(self) -> manifest.Placement:
+        """How the agent is to run, for the manifest."""
+        return manifest.Placement(self.image, self.namespace, self.ephemeral)
+
+
+@dataclass(frozen=True)
+class Enrolled:
+    """A cluster's credentials, and what is printed of them."""
+
+    request: Request
+    credentials: Credentials
+
+    def text(self, output: Literal["json", "yaml"]) -> str:
+        """Return the file's text."""
+        if self.request.credentials_only:
+            return self.credentials.format()
+        objects = manifest.objects(self.credentials, self.request.placement)
+        if output == "json":
+            return encoded({"apiVersion": "v1", "kind": "List", "items": objects}, "json")
+        return manifest.as_yaml(objects)
+
+
+def enrol(state: Path | None, output: Format, request: Request) -> None:
+    """Carry out `outrider cluster add`."""
+    _check_servers(request.hub_server)
+    key = _key(request)
+    _check_writable(request.out)
+    credentials = asking(state, lambda hub: _registered(hub, request, key))
+    made = Enrolled(request, credentials)
+    text = made.text("json" if output == "json" else "yaml")
+    if request.out is None:
+        _print(text, output, request)
+    else:
+        _write(request.out, text)
+        summary = {"name": request.name, "file": str(request.out), "servers": list(credentials.servers)}
+        emit(summary, output, lambda: f"cluster/{request.name} added: {request.out}")
+    _advise(made)
+
+
+async def _registered(hub: Any, request: Request, key: KeyPair) -> Credentials:
+    from outrider.bus.connection import User
+    from outrider.identity.credentials import Credentials
+
+    answer = await hub.registry(
+        "cluster.add",
+        name=request.name,
+        public_key=key.public,
+        labels=request.label or None,
+        server=request.server,
+        replace=request.replace or None,
+    )
+    return Credentials(
+        user=User(request.name, str(answer["jwt"]), key.seed),
+        servers=request.hub_server or tuple(str(server) for server in answer["servers"]),
+        ca_pem=str(answer["ca_pem"]) if answer["ca_pem"] else None,
+        hub_keys=tuple(bytes(one) for one in answer["hub_keys"]),
+    )
+
+
+def _key(request: Request) -> KeyPair:
+    """Return the key in the file that is to be written, if it holds this cluster's credentials; else a fresh one."""
+    from outrider.identity import credentials
+    from outrider.identity.keys import KeyPair, generate
+
+    if request.out is None or not request.out.exists() or not request.credentials_only:
+        return generate("user")
+    try:
+        held = credentials.load(request.out)
+    except credentials.InvalidCredentials as error:
+        raise Failed(f"{request.out} exists and is no credentials file: choose another --out") from error
+    if held.user.name != request.name:
+        raise Failed(f"{request.out} holds the credentials of {held.user.name!r}: choose another --out")
+    return generate("user") if request.replace else KeyPair(held.user.seed)
+
+
+def _check_servers(urls: tuple[str, ...]) -> None:
+    for url in urls:
+        parts = urlsplit(url)
+        if parts.scheme not in _SCHEMES or not parts.hostname:
+            raise click.BadParameter(
+                f"{url!r} is no address of a hub: write it as tls://host:port or wss://host:port",
+                param_hint="--hub-server",
+            )
+
+
+def _check_writable(out: Path | None) -> None:
+    """Fail before the hub is asked: a key that can't be written down is lost."""
+    if out is not None and not os.access(out if out.exists() else out.parent, os.W_OK):
+        raise Failed(f"can't write {out}: its folder does not exist or is read-only")
+
+
+def _write(out: Path, text: str) -> None:
+    from outrider.identity.credentials import write_secret
+
+    try:
+        write_secret(out, text)
+    except OSError as error:
+        raise Failed(
+            f"can't write {out}: {error.strerror}; run the command again with --replace and another --out"
+        ) from error
+
+
+def _print(text: str, output: Format, request: Request) -> None:
+    if output == "json" and request.credentials_only:
+        text = encoded({"name": request.name, "credentials": text}, "json")
+    elif output == "yaml" and request.credentials_only:
+        text = encoded({"name": request.name, "credentials": text}, "yaml")
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def _advise(made: Enrolled) -> None:
+    request, servers = made.request, made.credentials.servers
+    where = request.out or "FILE"
+    if all(urlsplit(server).hostname in _HERE for server in servers):
+        note(
+            f"note: this cluster will look for the hub at {', '.join(servers)}, which is its own machine. "
+            "Give --hub-server URL, or start the hub with `outrider up --host NAME`."
+        )
+    if request.credentials_only:
+        note(f"next: outrider agent --credentials {where}")
+    elif request.out is not None:
+        note(f"next: kubectl apply -f {where}   (on the edge cluster; the file holds its secret key)")

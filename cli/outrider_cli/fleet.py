@@ -1,0 +1,146 @@
+"""The fleet on one screen: counts, then what needs a look first, and only as many lines as fit.
+
+A fleet does not fit a screen, nor should it be fetched to fill one: the hub is asked for those that are in trouble, a screenful
+of each kind at most, and then for as many others as there is room.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from outrider import subjects
+from outrider_cli import application_tables, freshness
+from outrider_cli.output import styled, table
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from rich.console import Group
+    from rich.text import Text
+
+    from outrider_cli.hub import Hub
+
+CLUSTERS_LOOKED_AT = 2000
+# For those that are offline, which the hub has no filter for.
+_TROUBLE: tuple[dict[str, str], ...] = (
+    {"health": "Degraded"}, {"health": "Missing"}, {"sync": "OutOfSync"}, {"freshness": "stale"}, {"health": "Unknown"},
+    {"health": "Progressing"}, {"health": "Suspended"}, {},
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """What is shown: `more_*` are those that did not fit."""
+
+    summary: dict[str, Any]
+    clusters: list[dict[str, Any]] = field(default_factory=list)
+    applications: list[dict[str, Any]] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it for programs."""
+        return {"summary": self.summary, "clusters": self.clusters, "applications": self.applications}
+
+
+async def whole(hub: Hub) -> Fleet:
+    """Return every cluster and application."""
+    return Fleet(
+        dict(await hub.status("summary")),
+        [item async for item in hub.pages(subjects.status_query("clusters"))],
+        [item async for item in hub.pages(subjects.status_query("apps"))],
+    )
+
+
+async def screenful(hub: Hub, rows: int) -> Fleet:
+    """Return what fits `rows` lines, those in trouble first."""
+    summary = dict(await hub.status("summary"))
+    clusters = await _clusters(hub)
+    clusters_shown = clusters[: max(rows // 3, rows - _total(summary, "health"))]
+    room = max(1, rows - len(clusters_shown))
+    found: dict[str, dict[str, Any]] = {}
+    for wanted in _TROUBLE:
+        if len(found) < room:
+            page = await hub.status("apps", limit=room, **wanted)
+            found |= {str(item["name"]): item for item in page["items"] if str(item["name"]) not in found}
+    return Fleet(summary, clusters_shown, list(found.values())[:room])
+
+
+async def _clusters(hub: Hub) -> list[dict[str, Any]]:
+    """Return clusters, those that are away first, then those with something degraded."""
+    found = []
+    async for item in hub.pages(subjects.status_query("clusters")):
+        found.append(item)
+        if len(found) >= CLUSTERS_LOOKED_AT:
+            break
+    return sorted(found, key=lambda item: (item.get("presence") == "online", -int(item.get("degraded") or 0)))
+
+
+def as_screen(fleet: Fleet, now: datetime) -> Group:
+    """Return the fleet for people."""
+    from rich.console import Group
+
+    clusters = table(
+        ["CLUSTER", "PRESENCE", "LAST WORD", "APPLICATIONS", "HEALTHY", "DEGRADED", "OUT OF SYNC"],
+        (_cluster(item, now) for item in fleet.clusters),
+    )
+    titles = application_tables.TITLES
+    applications = table(titles, (application_tables.line(item, now) for item in fleet.applications))
+    return Group(
+        _counts("clusters", fleet.summary, "presence"),
+        _counts("applications", fleet.summary, "health", "sync", "freshness"),
+        "",
+        clusters
+        if fleet.clusters
+        else styled("No clusters yet: add one with `outrider cluster add NAME`.", ""),
+        _more(_total(fleet.summary, "presence") - len(fleet.clusters), "clusters", "outrider cluster list"),
+        applications
+        if fleet.applications
+        else styled("No applications yet: `outrider app apply -f FILE`.", ""),
+        _more(_total(fleet.summary, "health") - len(fleet.applications), "applications", "outrider app list"),
+    )
+
+
+def _cluster(item: dict[str, Any], now: datetime) -> list[str | Text]:
+    online = item.get("presence") == "online"
+    heard = freshness.ago(item.get("heard_at_ms"), now)
+    # Of a cluster that is away, what was healthy is not said to be so in green.
+    healthy = styled(str(item.get("healthy", "")), freshness.GOOD if online else freshness.PALE)
+    bad = [
+        (str(item.get(name) or ""), style)
+        for name, style in (("degraded", freshness.BAD), ("out_of_sync", freshness.STALE))
+    ]
+    return [
+        str(item.get("name")),
+        freshness.presence(item, now),
+        heard if online else styled(heard, freshness.STALE),
+        str(item.get("applications", "")),
+        healthy,
+        *(styled(text, style) for text, style in bad),
+    ]
+
+
+def _counts(title: str, summary: dict[str, Any], *groups: str) -> Text:
+    """Return a line as `applications  12: 11 Healthy, 1 Degraded; 12 Synced`."""
+    total = _total(summary, groups[0])
+    counted = [
+        ", ".join(f"{count} {name}" for name, count in (summary.get(group) or {}).items() if count)
+        for group in groups
+    ]
+    return styled(
+        f"{title:<13}{total}"
+        + "".join(f"{sep}{text}" for sep, text in zip(_separators(), filter(None, counted), strict=False)),
+        "bold",
+    )
+
+
+def _separators() -> itertools.chain[str]:
+    return itertools.chain([": "], itertools.repeat("; "))
+
+
+def _total(summary: dict[str, Any], group: str) -> int:
+    return sum(int(count) for count in (summary.get(group) or {}).values())
+
+
+def _more(count: int, what: str, command: str) -> Text:
+    return styled(f"… and {count} more {what}: {command}\n" if count > 0 else "", freshness.PALE)

@@ -1,0 +1,99 @@
+"""How old what the hub knows is, in words: nothing is shown as good that nobody has heard of lately.
+
+An application's item says `freshness` (fresh, stale, unknown), its cluster's `presence`, and when the last word came. Fresh words
+get the colour of what they say; all others are told with their time and never in green.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from outrider_cli.output import styled
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rich.text import Text
+
+GOOD, BUSY, BAD, PALE = "green", "cyan", "red", "dim"
+STALE = "yellow"
+_STYLES = {
+    "Healthy": GOOD, "Progressing": BUSY, "Degraded": BAD, "Suspended": BUSY, "Missing": BAD, "Unknown": PALE,
+    "Synced": GOOD, "OutOfSync": STALE, "online": GOOD, "offline": BAD,
+}  # fmt: skip
+_STEPS = ((60, "s", 1), (3600, "min", 60), (172_800, "h", 3600))
+_DAY_S = 86_400
+
+
+def is_fresh(item: Mapping[str, Any]) -> bool:
+    """Say whether the last word is recent enough to be shown as the state of things."""
+    return item.get("freshness") == "fresh" and item.get("presence") != "offline"
+
+
+def span(seconds: float) -> str:
+    """Return a length of time in the unit that a person would use."""
+    for below, unit, size in _STEPS:
+        if seconds < below:
+            return f"{int(max(0, seconds) // size)} {unit}"
+    return f"{int(seconds // _DAY_S)} days"
+
+
+def ago(at_ms: int | None, now: datetime) -> str:
+    """Return how long ago a moment was; a dash if it never was."""
+    if not at_ms:
+        return "-"
+    return f"{span(now.timestamp() - at_ms / 1000)} ago"
+
+
+def clock(at_ms: int, now: datetime) -> str:
+    """Return a moment as a person reads it, in the zone of `now`: the time, with its date if that was another day."""
+    moment = datetime.fromtimestamp(at_ms / 1000, now.tzinfo)
+    return moment.strftime("%H:%M" if moment.date() == now.date() else "%Y-%m-%d %H:%M")
+
+
+def word(item: Mapping[str, Any], field: str, now: datetime) -> Text:
+    """Return `health` or `sync` of an application: as it is when fresh, else with the time that it is from."""
+    value = str(item.get(field) or "Unknown")
+    if is_fresh(item):
+        return styled(value, _STYLES.get(value, ""))
+    if item.get("freshness") == "unknown" or not item.get("observed_at_ms"):
+        return styled(value if value == "Unknown" else f"{value}?", PALE)
+    return styled(f"{value} as of {clock(int(item['observed_at_ms']), now)}", STALE)
+
+
+def last_word(item: Mapping[str, Any], now: datetime) -> Text:
+    """Return how old the last word about an application is, and why no newer one comes."""
+    offline = item.get("presence") == "offline"
+    if not item.get("received_at_ms"):
+        return styled("never heard of, cluster offline" if offline else "never heard of", PALE)
+    age = ago(int(item["received_at_ms"]), now)
+    if is_fresh(item):
+        return styled(age, "")
+    return styled(f"{age}, cluster {'offline' if offline else 'silent'}", STALE)
+
+
+def presence(item: Mapping[str, Any], now: datetime) -> Text:
+    """Return a cluster's presence, and since when."""
+    value = str(item.get("presence") or "unknown")
+    since = item.get("since_ms")
+    return styled(
+        f"{value}, {ago(int(since), now).removesuffix(' ago')}" if since else value, _STYLES.get(value, PALE)
+    )
+
+
+def sentence(item: Mapping[str, Any], now: datetime) -> str:
+    """Return an application's state in one line, as `Healthy as of 14:02, 37 min ago, cluster offline`."""
+    state = f"{item.get('sync') or 'Unknown'}, {item.get('health') or 'Unknown'}"
+    if is_fresh(item):
+        return state
+    if not item.get("received_at_ms"):
+        return f"{state}: {last_word(item, now).plain}"
+    return f"{state} as of {clock(int(item.get('observed_at_ms') or item['received_at_ms']), now)}, {last_word(item, now).plain}"
+
+
+def short_revision(revision: Any) -> str:
+    """Return a commit as people write it; other revisions as they are."""
+    text = str(revision or "")
+    is_commit = len(text) == 40 and all(digit in "0123456789abcdef" for digit in text)
+    return text[:7] if is_commit else text

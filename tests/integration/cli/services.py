@@ -1,0 +1,256 @@
+"""A registry, a renderer and an aggregator that keep everything in dictionaries, over a real bus: what the CLI asks, answered."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from outrider import subjects
+from outrider.bus.services import Endpoint, RequestRefused, serve
+from outrider.identity import sealing
+from outrider.identity.accounts import cluster_user_jwt
+from outrider.tasks import background
+from tests.integration.conftest import Hub
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+NOW_MS = 1_760_000_000_000
+
+
+def seen(name: str, cluster: str = "shop1", **fields: Any) -> dict[str, Any]:
+    """Return an application as the aggregator hands it out: synced, healthy, heard of right now."""
+    now_ms = round(datetime.now(UTC).timestamp() * 1000)
+    return {
+        "name": name,
+        "cluster": cluster,
+        "project": "default",
+        "sync": "Synced",
+        "health": "Healthy",
+        "revision": COMMIT,
+        "desired_revision": COMMIT,
+        "delivered": True,
+        "message": "",
+        "freshness": "fresh",
+        "presence": "online",
+        "observed_at_ms": now_ms,
+        "received_at_ms": now_ms,
+        **fields,
+    }
+
+
+@dataclass
+class Services:
+    """What the hub holds, to be set and looked at by a test."""
+
+    hub: Hub
+    clusters: dict[str, dict[str, Any]] = field(default_factory=dict)
+    repositories: dict[str, dict[str, Any]] = field(default_factory=dict)
+    applications: dict[str, dict[str, Any]] = field(default_factory=dict)
+    statuses: dict[str, dict[str, Any]] = field(default_factory=dict)
+    presences: list[dict[str, Any]] = field(default_factory=list)
+    asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    sealing_key: bytes = field(default_factory=sealing.generate_key)
+    page: int = 2
+    # small, so that every list takes several pages
+
+    async def add_cluster(self, arguments: dict[str, Any]) -> Any:
+        """`hub.registry.cluster.add`, with a JWT that the server accepts."""
+        name, key = arguments["name"], arguments["public_key"]
+        held = self.clusters.get(name)
+        if held and held["public_key"] != key and not arguments.get("replace"):
+            raise RequestRefused(f"cluster {name!r} exists with another key: give --replace to revoke it")
+        self.clusters[name] = {**arguments, "created_at_ms": NOW_MS, "applications": 0}
+        jwt = cluster_user_jwt(
+            name,
+            key,
+            signing_key=self.hub.trust.fleet_clusters,
+            fleet_account=self.hub.trust.fleet.public,
+            now=datetime.now(UTC),
+        )
+        ca_pem = (self.hub.state / "nats" / "tls" / "authority.pem").read_text()
+        return {
+            "name": name,
+            "jwt": jwt,
+            "servers": [self.hub.url],
+            "ca_pem": ca_pem,
+            "hub_keys": [b"k" * 32],
+        }
+
+    async def remove_cluster(self, arguments: dict[str, Any]) -> Any:
+        """`hub.registry.cluster.remove`."""
+        name = arguments["name"]
+        count = self.clusters[name]["applications"]
+        if count and not arguments.get("force"):
+            raise RequestRefused(f"{count} applications are destined for cluster {name!r}: give --force")
+        del self.clusters[name]
+        return {"name": name}
+
+    async def apply(self, arguments: dict[str, Any]) -> Any:
+        """`hub.registry.app.apply`."""
+        manifest = arguments["manifest"]
+        name = manifest["metadata"]["name"]
+        if "project" not in manifest.get("spec", {}):
+            raise RequestRefused("spec.project: is missing")
+        result = "unchanged" if self.applications.get(name) == manifest else "updated"
+        result = result if name in self.applications else "created"
+        if not arguments.get("dry_run"):
+            self.applications[name] = manifest
+        return {"name": name, "result": result, "warnings": []}
+
+    async def get_application(self, arguments: dict[str, Any]) -> Any:
+        """`hub.registry.app.get`."""
+        name = arguments["name"]
+        if name not in self.applications:
+            raise RequestRefused(f"there is no application {name!r}")
+        desired = {"generation": [1, 7], "revision": COMMIT, "digest": "ab" * 32}
+        return {
+            "name": name,
+            "uid": "00" * 16,
+            "cluster": "shop1",
+            "manifest": self.applications[name],
+            "conditions": [],
+            "deleting": False,
+            "desired": desired,
+        }
+
+    async def delete_application(self, arguments: dict[str, Any]) -> Any:
+        """`hub.registry.app.delete`: gone at once."""
+        await self.get_application(arguments)
+        del self.applications[arguments["name"]]
+        return {"name": arguments["name"], "result": "deleting"}
+
+    async def sync(self, arguments: dict[str, Any]) -> Any:
+        """`hub.registry.app.sync`: the agent begins, and is done by the time one looks."""
+        await self.get_application(arguments)
+        name = arguments["name"]
+        done = {
+            "phase": "Succeeded" if not arguments.get("prune") else "Failed",
+            "message": "done",
+            "startedAt": "2000-01-01T00:00:00Z",
+            "finishedAt": "2000-01-01T00:00:01Z",
+            "syncResult": {"revision": COMMIT, "resources": [_synced("Deployment", "apps", "web")]},
+        }
+        self.statuses[name] = seen(name, document={"operationState": done})
+        return {"app": name, "result": "started"}
+
+    async def statuses_page(self, arguments: dict[str, Any]) -> Any:
+        """`hub.status.apps`."""
+        chosen = [
+            item
+            for _, item in sorted(self.statuses.items())
+            if all(
+                item[name] == arguments[name]
+                for name in ("cluster", "health", "sync", "freshness")
+                if name in arguments
+            )
+        ]
+        return self.paged(chosen, arguments)
+
+    async def one_status(self, arguments: dict[str, Any]) -> Any:
+        """`hub.status.app`."""
+        if arguments["name"] not in self.statuses:
+            raise RequestRefused(f"nothing is known of application {arguments['name']!r}")
+        return self.statuses[arguments["name"]]
+
+    async def summary(self, _arguments: dict[str, Any]) -> Any:
+        """`hub.status.summary`."""
+
+        def count(items: list[dict[str, Any]], name: str) -> dict[str, int]:
+            values = [item[name] for item in items]
+            return {value: values.count(value) for value in values}
+
+        statuses = list(self.statuses.values())
+        return {
+            **{name: count(statuses, name) for name in ("health", "sync", "freshness")},
+            "presence": count(self.presences, "presence"),
+        }
+
+    def paged(self, items: list[dict[str, Any]], arguments: dict[str, Any]) -> dict[str, Any]:
+        """Return a page, small whatever was asked for."""
+        key = "url" if items and "url" in items[0] else "name"
+        rest = [item for item in items if item[key] > arguments.get("after", "")]
+        page = rest[: self.page]
+        return {"items": page, "next": page[-1][key] if len(rest) > len(page) else None}
+
+    def endpoints(self) -> dict[str, dict[str, Any]]:
+        """Return the handlers by role and subject."""
+
+        async def repo_add(arguments: dict[str, Any]) -> Any:
+            self.repositories[arguments["url"]] = arguments
+            return {"url": arguments["url"], "result": "added"}
+
+        async def repo_remove(arguments: dict[str, Any]) -> Any:
+            if self.repositories.pop(arguments["url"], None) is None:
+                raise RequestRefused(f"repository {arguments['url']!r} was not added")
+            return {}
+
+        async def repo_key(_arguments: dict[str, Any]) -> Any:
+            return {"sealing_key": sealing.public_key(self.sealing_key)}
+
+        async def repo_list(arguments: dict[str, Any]) -> Any:
+            held = [self.repositories[url] for url in sorted(self.repositories)]
+            shown = [{name: one[name] for name in ("url", "pool", "public")} for one in held]
+            return self.paged(shown, arguments)
+
+        async def cluster_list(arguments: dict[str, Any]) -> Any:
+            return self.paged([self.clusters[name] for name in sorted(self.clusters)], arguments)
+
+        async def cluster_get(arguments: dict[str, Any]) -> Any:
+            return self.clusters[arguments["name"]]
+
+        async def presence(arguments: dict[str, Any]) -> Any:
+            return next(one for one in self.presences if one["name"] == arguments["name"])
+
+        async def presences(arguments: dict[str, Any]) -> Any:
+            return self.paged(sorted(self.presences, key=lambda one: str(one["name"])), arguments)
+
+        async def refresh(arguments: dict[str, Any]) -> Any:
+            return {"revisions": {arguments.get("url", "https://git.example.com/all.git"): {"main": COMMIT}}}
+
+        registry = {
+            "cluster.add": self.add_cluster, "cluster.remove": self.remove_cluster, "cluster.list": cluster_list,
+            "cluster.get": cluster_get, "repo.add": repo_add, "repo.remove": repo_remove, "repo.list": repo_list,
+            "repo.key": repo_key, "app.apply": self.apply, "app.get": self.get_application,
+            "app.delete": self.delete_application, "app.sync": self.sync,
+        }  # fmt: skip
+        status = {
+            "apps": self.statuses_page, "app": self.one_status, "summary": self.summary, "clusters": presences,
+            "cluster": presence,
+        }  # fmt: skip
+        return {
+            "registry": {subjects.registry(verb): handle for verb, handle in registry.items()},
+            "aggregator": {subjects.status_query(verb): handle for verb, handle in status.items()},
+            "renderer": {subjects.render("default", "refresh"): refresh},
+        }
+
+    @asynccontextmanager
+    async def serving(self, role: Any, name: str) -> AsyncIterator[None]:
+        """Serve one role's part."""
+        endpoints = [
+            Endpoint(subject.replace(".", "_"), subject, self._noting(subject, handle))
+            for subject, handle in self.endpoints()[role].items()
+        ]
+        async with (
+            self.hub.connect(role) as connection,
+            background(serve(connection, name, "0.1.0", endpoints), name=name),
+        ):
+            yield
+
+    def _noting(self, subject: str, handle: Any) -> Any:
+        async def noted(arguments: dict[str, Any]) -> Any:
+            self.asked.append((subject, arguments))
+            return await handle(arguments)
+
+        return noted
+
+
+def _synced(kind: str, group: str, name: str) -> dict[str, str]:
+    return {
+        "kind": kind,
+        "group": group,
+        "version": "v1",
+        "namespace": "shop",
+        "name": name,
+        "status": "Synced",
+        "message": "configured",
+    }

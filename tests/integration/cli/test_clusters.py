@@ -1,0 +1,155 @@
+import json
+import stat
+from pathlib import Path
+
+import yaml
+
+from outrider.bus import connected
+from outrider.identity import credentials
+from tests.integration.cli.conftest import Outrider
+from tests.integration.cli.services import Services
+
+
+async def test_an_edge_connects_with_the_credentials_that_adding_its_cluster_made(
+    services: Services, outrider: Outrider, tmp_path: Path
+) -> None:
+    out = tmp_path / "shop1.creds"
+    ended = await outrider(
+        "cluster", "add", "shop1", "--label", "region=north", "--credentials-only", "--out", out
+    )
+    assert ended.status == 0, ended.stderr
+    assert stat.S_IMODE(out.stat().st_mode) == 0o600
+    assert services.clusters["shop1"]["labels"] == {"region": "north"}
+    async with connected(credentials.bus_settings(out)) as edge:
+        assert edge.name == "shop1"
+
+
+async def test_the_private_half_of_a_clusters_key_is_not_sent_to_the_hub(
+    services: Services, outrider: Outrider
+) -> None:
+    ended = await outrider("cluster", "add", "shop1", "--credentials-only")
+    seed = credentials.parse(ended.stdout).user.seed
+    assert seed.startswith("SU")
+    assert seed not in repr(services.asked)
+    assert seed not in ended.stderr
+
+
+async def test_adding_a_cluster_again_to_the_same_file_keeps_its_key(
+    services: Services, outrider: Outrider, tmp_path: Path
+) -> None:
+    out = tmp_path / "shop1.creds"
+    seeds = []
+    for _ in range(2):
+        assert (await outrider("cluster", "add", "shop1", "--credentials-only", "--out", out)).status == 0
+        seeds.append(credentials.load(out).user.seed)
+    assert seeds[0] == seeds[1]
+
+
+async def test_a_name_that_has_another_key_is_refused_unless_it_is_to_be_replaced(
+    services: Services, outrider: Outrider
+) -> None:
+    await outrider("cluster", "add", "shop1")
+    refused = await outrider("cluster", "add", "shop1")
+    assert (refused.status, refused.stdout) == (1, "")
+    assert "exists with another key" in refused.stderr
+    assert (await outrider("cluster", "add", "shop1", "--replace")).status == 0
+
+
+async def test_the_credentials_of_another_cluster_are_not_written_over(
+    services: Services, outrider: Outrider, tmp_path: Path
+) -> None:
+    out = tmp_path / "shop1.creds"
+    await outrider("cluster", "add", "shop1", "--credentials-only", "--out", out)
+    before = out.read_text()
+    ended = await outrider("cluster", "add", "shop2", "--credentials-only", "--out", out)
+    assert ended.status == 1
+    assert "'shop1'" in ended.stderr
+    assert out.read_text() == before
+    assert "shop2" not in services.clusters
+
+
+async def test_the_hub_is_not_asked_when_the_file_cannot_be_written(
+    services: Services, outrider: Outrider, tmp_path: Path
+) -> None:
+    ended = await outrider("cluster", "add", "shop1", "--out", tmp_path / "nowhere" / "agent.yaml")
+    assert ended.status == 1
+    assert "agent.yaml" in ended.stderr
+    assert services.asked == []
+
+
+async def test_the_manifest_holds_the_credentials_and_every_part_of_an_agent(
+    services: Services, outrider: Outrider
+) -> None:
+    ended = await outrider("cluster", "add", "shop1", "--hub-server", "tls://hub.example.com:4222")
+    objects = {one["kind"]: one for one in yaml.safe_load_all(ended.stdout)}
+    assert list(objects) == [
+        "Namespace", "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Secret", "PersistentVolumeClaim", "Deployment",
+    ]  # fmt: skip
+    held = credentials.parse(objects["Secret"]["stringData"]["credentials"])
+    assert held.user.name == "shop1"
+    assert held.servers == ("tls://hub.example.com:4222",)
+    assert held.hub_keys == (b"k" * 32,)
+    assert "note" not in ended.stderr
+
+
+async def test_a_hub_that_only_its_own_machine_can_reach_is_pointed_out(
+    services: Services, outrider: Outrider
+) -> None:
+    ended = await outrider("cluster", "add", "shop1")
+    assert ended.status == 0
+    assert "--host" in ended.stderr
+
+
+async def test_the_manifest_as_json_is_one_list_for_kubectl(services: Services, outrider: Outrider) -> None:
+    ended = await outrider("cluster", "add", "shop1", "--ephemeral", "--output", "json")
+    listed = json.loads(ended.stdout)
+    assert (listed["apiVersion"], listed["kind"]) == ("v1", "List")
+    assert "PersistentVolumeClaim" not in {one["kind"] for one in listed["items"]}
+
+
+async def test_clusters_are_listed_over_all_pages(services: Services, outrider: Outrider) -> None:
+    for number in range(5):
+        services.clusters[f"shop{number}"] = {
+            "name": f"shop{number}",
+            "labels": {"n": str(number)},
+            "applications": number,
+        }
+    names = [item["name"] for item in json.loads((await outrider("cluster", "list", "-o", "json")).stdout)]
+    assert names == [f"shop{number}" for number in range(5)]
+    shown = (await outrider("cluster", "list")).stdout
+    assert [line.split()[0] for line in shown.splitlines()] == ["NAME", *names]
+    assert "n=3" in shown
+
+
+async def test_a_cluster_that_applications_are_destined_for_is_removed_by_force_only(
+    services: Services, outrider: Outrider
+) -> None:
+    services.clusters["shop1"] = {"name": "shop1", "applications": 2}
+    refused = await outrider("cluster", "remove", "shop1")
+    assert refused.status == 1
+    assert "--force" in refused.stderr
+    assert (await outrider("cluster", "remove", "shop1", "--force")).stdout == "cluster/shop1 removed\n"
+    assert services.clusters == {}
+
+
+async def test_a_cluster_is_shown_with_its_presence(services: Services, outrider: Outrider) -> None:
+    services.clusters["shop1"] = {
+        "name": "shop1",
+        "labels": {},
+        "server": "https://10.0.0.1:6443",
+        "applications": 3,
+    }
+    services.presences = [
+        {"name": "shop1", "presence": "offline", "since_ms": 1, "heard_at_ms": 1, "degraded": 1}
+    ]
+    shown = (await outrider("cluster", "get", "shop1")).stdout
+    assert "offline" in shown
+    assert "https://10.0.0.1:6443" in shown
+    assert json.loads((await outrider("cluster", "get", "shop1", "-o", "json")).stdout)["degraded"] == 1
+
+
+async def test_a_name_that_could_stand_for_several_clusters_is_no_name(outrider: Outrider) -> None:
+    for name in ("*", ">", "a.b", "Shop", "-x", "x" * 64):
+        ended = await outrider("cluster", "get", "--", name)
+        assert ended.status == 2, name
+        assert "lower-case" in ended.stderr
