@@ -2,6 +2,9 @@
 
 import sys
 
+import edge_agent.lean  # noqa: F401  first, before what it keeps out
+
+# isort: split
 from edge_agent.agent import run
 from edge_agent.cluster import NoAccess
 from edge_agent.settings import InvalidSetting, Settings
