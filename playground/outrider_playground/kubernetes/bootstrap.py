@@ -5,13 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from .controllers.actor import Actor
+from .controllers.addresses import SERVICES, IngressController, ServiceController
+from .controllers.daemon_set import DaemonSetController
 from .controllers.deployment import DeploymentController
+from .controllers.job import JobController
 from .controllers.node import NODES, NodeController
+from .controllers.observers import ObserverController
 from .controllers.replica_set import ReplicaSetController
+from .controllers.stateful_set import StatefulSetController
+from .controllers.volumes import CLASSES, ClaimController
 from .custom.definitions import DefinitionController
 from .garbage_collection import GarbageCollector
 from .namespaces import NAMESPACES, NamespaceController
-from .resources import builtin
 
 if TYPE_CHECKING:
     from .controllers.loop import Controller
@@ -19,8 +24,6 @@ if TYPE_CHECKING:
     from .state import State
 
 _NAMESPACES: Final = ("default", "kube-node-lease", "kube-public", "kube-system")
-CLASSES: Final = builtin("storage.k8s.io/v1", "StorageClass")
-SERVICES: Final = builtin("v1", "Service")
 DEFAULT_CLASS: Final = "standard"
 
 
@@ -30,7 +33,14 @@ def controllers_of(state: State, settings: Settings) -> list[Controller]:
         DefinitionController(state),
         DeploymentController(state),
         ReplicaSetController(state),
+        StatefulSetController(state),
+        DaemonSetController(state),
+        JobController(state),
         NodeController(state, settings),
+        ClaimController(state),
+        ServiceController(state),
+        IngressController(state),
+        ObserverController(state),
         GarbageCollector(state),
         NamespaceController(state),
     ]

@@ -13,6 +13,8 @@ from abc import ABC, abstractmethod
 from itertools import count
 from typing import TYPE_CHECKING, Final
 
+import structlog
+
 from ..errors import ApiError
 from ..store import Change, Key, Storage
 
@@ -21,10 +23,12 @@ if TYPE_CHECKING:
 
     from ..state import State
 
+log = structlog.get_logger()
+
 _SLICE_S: Final = 0.005
 """How long reconciling may keep requests waiting."""
 
-_RETRY_S: Final = 0.1
+_RETRY_S: Final = 0.5
 """When to try again what was refused."""
 
 
@@ -152,5 +156,11 @@ class ControllerLoop:
         except ApiError as error:
             # a terminating namespace takes nothing in any more; all else is worth another try
             again_s = None if error.code in {403, 404} else _RETRY_S
+            log.debug(
+                "controller refused",
+                controller=type(controller).__name__,
+                key="/".join(key),
+                problem=str(error),
+            )
         if again_s is not None and self._loop is not None:
             heapq.heappush(self._later, (self._loop.time() + again_s, next(self._order), item))

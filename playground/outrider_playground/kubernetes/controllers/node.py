@@ -46,10 +46,12 @@ class NodeController(Controller):
     def reconcile(self, key: Key) -> float | None:
         """Take a pod one step further, once the time for it has come."""
         live = self._state.store.get(PODS.storage, key)
-        if live is None or self._settings.start_delay_s is None:
+        if live is None:
             return None
         if live["metadata"].get("deletionTimestamp"):
             return self._after(live, self._settings.stop_delay_s, "stop")
+        if self._settings.start_delay_s is None:
+            return None
         phase = live["status"].get("phase")
         if phase == "Pending":
             return self._after(live, self._settings.start_delay_s, "start")

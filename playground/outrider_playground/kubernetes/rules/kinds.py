@@ -102,6 +102,27 @@ def _frozen(old: Manifest, new: Manifest) -> Iterator[Cause]:
             yield forbidden_value(field, "field is immutable when `immutable` is set")
 
 
+_CLASSES: Final = ("storage.k8s.io", "storageclasses")
+_DEFAULT_CLASS: Final = "storageclass.kubernetes.io/is-default-class"
+
+
+def _default_class(state: State, manifest: Manifest) -> None:
+    """Give a claim that names no class the default one, if there is one."""
+    if "storageClassName" in manifest["spec"]:
+        return
+    for each in state.store.listed(_CLASSES):
+        if (each["metadata"].get("annotations") or {}).get(_DEFAULT_CLASS) == "true":
+            manifest["spec"]["storageClassName"] = each["metadata"]["name"]
+            return
+
+
+def _keep_class(_state: State, new: Manifest, old: Manifest) -> None:
+    if "storageClassName" in old["spec"]:
+        new["spec"].setdefault("storageClassName", old["spec"]["storageClassName"])
+    if "volumeName" in old["spec"]:
+        new["spec"].setdefault("volumeName", old["spec"]["volumeName"])
+
+
 def _claim_causes(manifest: Manifest) -> Iterator[Cause]:
     spec = manifest["spec"]
     if not spec.get("accessModes"):
@@ -150,7 +171,9 @@ _RULES: Final[dict[tuple[str, str], Rules]] = {
     ),
     ("", "configmaps"): Rules(change_causes=_frozen),
     ("", "secrets"): Rules(change_causes=_frozen),
-    ("", "persistentvolumeclaims"): Rules(causes=_claim_causes, change_causes=_claim_change),
+    ("", "persistentvolumeclaims"): Rules(
+        prepare=_default_class, keep=_keep_class, causes=_claim_causes, change_causes=_claim_change
+    ),
     ("", "replicationcontrollers"): Rules(generation=True, orphans=True),
     ("apps", "deployments"): Rules(
         generation=True,
