@@ -20,7 +20,7 @@ Shape = Literal["scalar", "map", "list", "any"]
 class Field:
     """One declared field of a struct."""
 
-    __slots__ = ("always", "default", "merge_key", "omit_zero", "patch", "schema")
+    __slots__ = ("always", "default", "merge_key", "numbers", "omit_zero", "patch", "schema")
 
     def __init__(
         self,
@@ -31,6 +31,7 @@ class Field:
         default: Any = ABSENT,
         patch: str = "",
         merge_key: str = "",
+        numbers: tuple[int, ...] = (),
     ) -> None:
         self.schema = schema
         self.always = always
@@ -41,6 +42,8 @@ class Field:
         self.patch = patch
         """How a strategic merge patch treats it: "", "merge", "replace", "retainKeys" or two of them with a comma."""
         self.merge_key = merge_key
+        self.numbers = numbers
+        """Its number in protobuf, after those of the messages that it is embedded in; empty if it has none."""
 
 
 class Schema:
@@ -198,7 +201,14 @@ def _field(spec: dict[str, Any]) -> Field:
         default=spec.get("default", ABSENT),
         patch=spec.get("patch", ""),
         merge_key=spec.get("mergeKey", ""),
+        numbers=_numbers(spec.get("n")),
     )
+
+
+def _numbers(given: int | list[int] | None) -> tuple[int, ...]:
+    if given is None:
+        return ()
+    return (given,) if isinstance(given, int) else tuple(given)
 
 
 def _from_spec(spec: dict[str, Any]) -> Schema:

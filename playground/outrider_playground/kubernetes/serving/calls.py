@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ApiError, bad_request, unsupported_media_type
+from ..protobuf_reading import MEDIA_TYPE, read_protobuf
 from ..verbs import scaling
 from ..verbs.bodies import parse_apply, parse_object
 from ..verbs.changing import existing, update
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from ..state import State
     from ..values import Manifest
 
-_READABLE = ("application/json", "application/yaml")
+_READABLE = ("application/json", "application/yaml", MEDIA_TYPE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,4 +135,13 @@ def _body(request: Request) -> Manifest:
     kind = request.content_type.partition(";")[0].strip() or _READABLE[0]
     if kind not in _READABLE:
         raise unsupported_media_type(_READABLE)
+    if kind == MEDIA_TYPE:
+        return _from_protobuf(request.body)
     return parse_object(request.body, kind, request.call.resource.kind)
+
+
+def _from_protobuf(body: bytes) -> Manifest:
+    try:
+        return read_protobuf(body)
+    except ValueError as error:
+        raise bad_request(f"the protobuf body can't be read: {error}") from None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import ApiError, Cause, bad_request, details_of, invalid, precondition_failed, unsupported_value
 from ..managed_fields import unmanaged
+from ..protobuf_reading import read_protobuf
 from ..rules import rules_of
 from .changing import existing, released
 
@@ -45,7 +46,7 @@ def read_deletion(query: Mapping[str, str], body: bytes) -> Deletion:
     given: dict[str, Any] = {}
     if body.strip():
         try:
-            given = json.loads(body)
+            given = read_protobuf(body) if body.startswith(b"k8s\x00") else json.loads(body)
         except ValueError as error:
             raise bad_request(f"the delete options can't be read: {error}") from None
         if not isinstance(given, dict):
