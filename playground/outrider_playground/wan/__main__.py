@@ -47,7 +47,7 @@ async def run(settings: Settings) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    dice = random.Random(settings.seed)  # noqa: S311 - weather, not a secret
+    dice = random.Random(settings.seed)
     async with AsyncExitStack() as stack:
         link = WanLink(settings.target_host, settings.target_port, port=settings.port, dice=dice)
         await stack.enter_async_context(link)

@@ -67,7 +67,7 @@ class WanLink:
         self._gate = asyncio.Event()
         self._gate.set()
         self._passages = {way: Passage(way, self._gate, Capacity(clock), clock) for way in Way}
-        dice = dice or random.Random()  # noqa: S311 - weather, not a secret
+        dice = dice or random.Random()
         self._route = Route(target_host, target_port, self._passages, self.conditions, dice, clock)
         self._tasks = asyncio.TaskGroup()
         # Bound, never listening: keeps the port ours while the link is cut.
