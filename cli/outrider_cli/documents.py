@@ -4,6 +4,7 @@ A document that can't be used does not stop those after it. Each keeps its place
 of it later can say where it stands.
 """
 
+import contextlib
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -99,9 +100,11 @@ def _documents(file: str, data: bytes) -> Iterator[Found]:
 
 
 def _parse(data: bytes) -> Iterator[Document]:
-    # kubectl decides by the first character too.
-    is_json = data.lstrip()[:1] == b"{"
-    return read_json(data, BOUNDS) if is_json else read_yaml(data, BOUNDS)
+    # As kubectl does: what begins like JSON and is none may still be YAML.
+    if data.lstrip()[:1] == b"{":
+        with contextlib.suppress(InvalidDocument):
+            return iter(list(read_json(data, BOUNDS)))
+    return read_yaml(data, BOUNDS)
 
 
 def _expand(place: Place, document: Document) -> Iterator[Found]:

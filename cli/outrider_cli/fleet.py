@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
     from outrider_cli.hub import Hub
 
+_ORDER = (
+    "online", "offline", "Healthy", "Progressing", "Suspended", "Degraded", "Missing", "Synced", "OutOfSync", "fresh", "stale",
+)  # fmt: skip
+# Of the counts in a line; what is unknown comes last.
 CLUSTERS_LOOKED_AT = 2000
 # For those that are offline, which the hub has no filter for.
 _TROUBLE: tuple[dict[str, str], ...] = (
@@ -124,7 +128,7 @@ def _counts(title: str, summary: dict[str, Any], *groups: str) -> Text:
     """Return a line as `applications  12: 11 Healthy, 1 Degraded; 12 Synced`."""
     total = _total(summary, groups[0])
     counted = [
-        ", ".join(f"{count} {name}" for name, count in (summary.get(group) or {}).items() if count)
+        ", ".join(f"{count} {name}" for name, count in _in_order(summary.get(group) or {}) if count)
         for group in groups
     ]
     return styled(
@@ -132,6 +136,10 @@ def _counts(title: str, summary: dict[str, Any], *groups: str) -> Text:
         + "".join(f"{sep}{text}" for sep, text in zip(_separators(), filter(None, counted), strict=False)),
         "bold",
     )
+
+
+def _in_order(counts: dict[str, int]) -> list[tuple[str, int]]:
+    return sorted(counts.items(), key=lambda one: _ORDER.index(one[0]) if one[0] in _ORDER else len(_ORDER))
 
 
 def _separators() -> itertools.chain[str]:

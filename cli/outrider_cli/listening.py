@@ -4,6 +4,7 @@ The connection is made to try for ever and to log why it could not; a command gi
 """
 
 import asyncio
+import logging
 import re
 from collections.abc import MutableMapping
 from typing import Any
@@ -26,6 +27,9 @@ class BusLog:
 
     def listen(self, *, loudly: bool) -> None:
         """Take over the process's log: it is heard, and printed only when asked to."""
+        for noisy in ("asyncio", "nats"):
+            # They log what the bus reports itself, and Python prints warnings that nobody handles.
+            logging.getLogger(noisy).setLevel(logging.CRITICAL)
         if loudly:
             process.configure_logging("debug")
             structlog.configure(processors=[self._hear, *structlog.get_config()["processors"]])

@@ -2,15 +2,15 @@ import asyncio
 import contextlib
 import io
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import NamedTuple
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Any, NamedTuple
 
 import pytest
+from tests.integration.cli.services import Services
+from tests.integration.conftest import Hub
 
 from outrider.bus import Connection, NoResponders
 from outrider_cli.__main__ import run
-from tests.integration.cli.services import Services
-from tests.integration.conftest import Hub
 
 
 class Ended(NamedTuple):
@@ -21,7 +21,7 @@ class Ended(NamedTuple):
     stderr: str
 
 
-Outrider = Callable[..., Awaitable[Ended]]
+Outrider = Callable[..., Coroutine[Any, Any, Ended]]
 
 
 def _run(arguments: tuple[str, ...], stdin: bytes) -> Ended:

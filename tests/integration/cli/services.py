@@ -1,17 +1,20 @@
 """A registry, a renderer and an aggregator that keep everything in dictionaries, over a real bus: what the CLI asks, answered."""
 
+import asyncio
+from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from tests.integration.conftest import Hub
+
 from outrider import subjects
 from outrider.bus.services import Endpoint, RequestRefused, serve
 from outrider.identity import sealing
 from outrider.identity.accounts import cluster_user_jwt
 from outrider.tasks import background
-from tests.integration.conftest import Hub
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 NOW_MS = 1_760_000_000_000
@@ -50,6 +53,7 @@ class Services:
     presences: list[dict[str, Any]] = field(default_factory=list)
     asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     sealing_key: bytes = field(default_factory=sealing.generate_key)
+    was_asked: dict[str, asyncio.Event] = field(default_factory=lambda: defaultdict(asyncio.Event))
     page: int = 2
     # small, so that every list takes several pages
 
@@ -172,55 +176,58 @@ class Services:
         page = rest[: self.page]
         return {"items": page, "next": page[-1][key] if len(rest) > len(page) else None}
 
+    async def add_repository(self, arguments: dict[str, Any]) -> Any:
+        """`hub.registry.repo.add`."""
+        self.repositories[arguments["url"]] = arguments
+        return {"url": arguments["url"], "result": "added"}
+
+    async def remove_repository(self, arguments: dict[str, Any]) -> Any:
+        """`hub.registry.repo.remove`."""
+        if self.repositories.pop(arguments["url"], None) is None:
+            raise RequestRefused(f"repository {arguments['url']!r} was not added")
+        return {}
+
+    async def list_repositories(self, arguments: dict[str, Any]) -> Any:
+        """`hub.registry.repo.list`."""
+        held = [self.repositories[url] for url in sorted(self.repositories)]
+        return self.paged(
+            [{name: one[name] for name in ("url", "pool", "public")} for one in held], arguments
+        )
+
+    async def _repo_key(self, _arguments: dict[str, Any]) -> Any:
+        return {"sealing_key": sealing.public_key(self.sealing_key)}
+
+    async def _cluster_list(self, arguments: dict[str, Any]) -> Any:
+        return self.paged([self.clusters[name] for name in sorted(self.clusters)], arguments)
+
+    async def _cluster_get(self, arguments: dict[str, Any]) -> Any:
+        return self.clusters[arguments["name"]]
+
+    async def _presence(self, arguments: dict[str, Any]) -> Any:
+        return next(one for one in self.presences if one["name"] == arguments["name"])
+
+    async def _presences(self, arguments: dict[str, Any]) -> Any:
+        return self.paged(sorted(self.presences, key=lambda one: str(one["name"])), arguments)
+
+    async def _refresh(self, arguments: dict[str, Any]) -> Any:
+        return {"revisions": {arguments.get("url", "https://git.example.com/all.git"): {"main": COMMIT}}}
+
     def endpoints(self) -> dict[str, dict[str, Any]]:
         """Return the handlers by role and subject."""
-
-        async def repo_add(arguments: dict[str, Any]) -> Any:
-            self.repositories[arguments["url"]] = arguments
-            return {"url": arguments["url"], "result": "added"}
-
-        async def repo_remove(arguments: dict[str, Any]) -> Any:
-            if self.repositories.pop(arguments["url"], None) is None:
-                raise RequestRefused(f"repository {arguments['url']!r} was not added")
-            return {}
-
-        async def repo_key(_arguments: dict[str, Any]) -> Any:
-            return {"sealing_key": sealing.public_key(self.sealing_key)}
-
-        async def repo_list(arguments: dict[str, Any]) -> Any:
-            held = [self.repositories[url] for url in sorted(self.repositories)]
-            shown = [{name: one[name] for name in ("url", "pool", "public")} for one in held]
-            return self.paged(shown, arguments)
-
-        async def cluster_list(arguments: dict[str, Any]) -> Any:
-            return self.paged([self.clusters[name] for name in sorted(self.clusters)], arguments)
-
-        async def cluster_get(arguments: dict[str, Any]) -> Any:
-            return self.clusters[arguments["name"]]
-
-        async def presence(arguments: dict[str, Any]) -> Any:
-            return next(one for one in self.presences if one["name"] == arguments["name"])
-
-        async def presences(arguments: dict[str, Any]) -> Any:
-            return self.paged(sorted(self.presences, key=lambda one: str(one["name"])), arguments)
-
-        async def refresh(arguments: dict[str, Any]) -> Any:
-            return {"revisions": {arguments.get("url", "https://git.example.com/all.git"): {"main": COMMIT}}}
-
         registry = {
-            "cluster.add": self.add_cluster, "cluster.remove": self.remove_cluster, "cluster.list": cluster_list,
-            "cluster.get": cluster_get, "repo.add": repo_add, "repo.remove": repo_remove, "repo.list": repo_list,
-            "repo.key": repo_key, "app.apply": self.apply, "app.get": self.get_application,
-            "app.delete": self.delete_application, "app.sync": self.sync,
+            "cluster.add": self.add_cluster, "cluster.remove": self.remove_cluster, "cluster.list": self._cluster_list,
+            "cluster.get": self._cluster_get, "repo.add": self.add_repository, "repo.remove": self.remove_repository,
+            "repo.list": self.list_repositories, "repo.key": self._repo_key, "app.apply": self.apply,
+            "app.get": self.get_application, "app.delete": self.delete_application, "app.sync": self.sync,
         }  # fmt: skip
         status = {
-            "apps": self.statuses_page, "app": self.one_status, "summary": self.summary, "clusters": presences,
-            "cluster": presence,
+            "apps": self.statuses_page, "app": self.one_status, "summary": self.summary, "clusters": self._presences,
+            "cluster": self._presence,
         }  # fmt: skip
         return {
             "registry": {subjects.registry(verb): handle for verb, handle in registry.items()},
             "aggregator": {subjects.status_query(verb): handle for verb, handle in status.items()},
-            "renderer": {subjects.render("default", "refresh"): refresh},
+            "renderer": {subjects.render("default", "refresh"): self._refresh},
         }
 
     @asynccontextmanager
@@ -239,6 +246,7 @@ class Services:
     def _noting(self, subject: str, handle: Any) -> Any:
         async def noted(arguments: dict[str, Any]) -> Any:
             self.asked.append((subject, arguments))
+            self.was_asked[subject].set()
             return await handle(arguments)
 
         return noted

@@ -3,11 +3,11 @@ import stat
 from pathlib import Path
 
 import yaml
+from tests.integration.cli.conftest import Outrider
+from tests.integration.cli.services import Services
 
 from outrider.bus import connected
 from outrider.identity import credentials
-from tests.integration.cli.conftest import Outrider
-from tests.integration.cli.services import Services
 
 
 async def test_an_edge_connects_with_the_credentials_that_adding_its_cluster_made(

@@ -1,0 +1,251 @@
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+from tests.integration.cli.conftest import Outrider
+from tests.integration.cli.services import COMMIT, Services, seen
+
+
+def application(name: str, **spec: Any) -> dict[str, Any]:
+    source = {"repoURL": "https://git.example.com/shops.git", "path": "web", "targetRevision": "main"}
+    destination = {"name": "shop1", "namespace": "shop"}
+    return {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "Application",
+        "metadata": {"name": name},
+        "spec": {"project": "default", "source": source, "destination": destination, **spec},
+    }
+
+
+def documents(*manifests: dict[str, Any]) -> bytes:
+    return "\n---\n".join(json.dumps(one, indent=1) for one in manifests).encode()
+
+
+async def test_each_document_has_its_outcome_on_a_line(services: Services, outrider: Outrider) -> None:
+    both = b"# applications\n" + documents(application("till"), application("web"))
+    ended = await outrider("app", "apply", "-f", "-", stdin=both)
+    assert ended == (0, "application/till created\napplication/web created\n", "")
+    again = await outrider("app", "apply", "-f", "-", stdin=both)
+    assert again.stdout == "application/till unchanged\napplication/web unchanged\n"
+
+
+async def test_a_refused_document_does_not_stop_the_others(
+    services: Services, outrider: Outrider, tmp_path: Path
+) -> None:
+    invalid = application("broken")
+    del invalid["spec"]["project"]
+    (tmp_path / "a.yaml").write_bytes(
+        b"# first\n" + documents(application("till"), invalid, application("web"))
+    )
+    (tmp_path / "b.json").write_bytes(documents(application("kiosk")))
+    (tmp_path / "c.yml").write_text("kind: [")
+    (tmp_path / "d.yaml").write_text("apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\n")
+    (tmp_path / "notes.txt").write_text("no manifest")
+    ended = await outrider("app", "apply", "-f", tmp_path)
+    assert ended.status == 1
+    assert sorted(services.applications) == ["kiosk", "till", "web"]
+    broken, unreadable, other = ended.stderr.splitlines()
+    assert broken == f"{tmp_path}/a.yaml:21 (document 2): application/broken: spec.project: is missing"
+    assert unreadable.startswith(f"{tmp_path}/c.yml:")
+    assert other.startswith(f"{tmp_path}/d.yaml:1 (document 1): kind: Deployment of apps/v1 is not supported")
+
+
+async def test_a_dry_run_changes_nothing(services: Services, outrider: Outrider) -> None:
+    ended = await outrider("app", "apply", "--dry-run", "-f", "-", stdin=documents(application("till")))
+    assert ended.stdout == "application/till created (dry run)\n"
+    assert services.applications == {}
+
+
+async def test_yaml_is_read_as_kubectl_reads_it(services: Services, outrider: Outrider) -> None:
+    text = b"apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {name: till}\nspec: {project: default, a: y, b: 0o17, c: 1e3}\n"
+    assert (await outrider("app", "apply", "-f", "-", stdin=text)).status == 0
+    spec = services.applications["till"]["spec"]
+    assert (spec["a"], spec["b"], spec["c"]) == (True, 15, 1000)
+
+
+async def test_a_yaml_bomb_is_refused_with_its_line(services: Services, outrider: Outrider) -> None:
+    bomb = "a: &a [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
+        f"{new}: &{new} [{','.join([f'*{old}'] * 10)}]\n"
+        for old, new in zip("abcdefgh", "bcdefghi", strict=True)
+    )
+    ended = await outrider("app", "apply", "-f", "-", stdin=bomb.encode())
+    assert ended.status == 1
+    assert "standard input:" in ended.stderr
+    assert "aliases" in ended.stderr
+    brackets = await outrider("app", "apply", "-f", "-", stdin=b"[" * 200_000)
+    assert brackets.status == 1
+    assert "nested" in brackets.stderr
+
+
+async def test_an_application_too_large_for_the_bus_is_refused_by_its_name(
+    services: Services, outrider: Outrider
+) -> None:
+    large = application("till", info=[{"name": "x", "value": "y" * (1 << 20)}])
+    ended = await outrider("app", "apply", "-f", "-", stdin=documents(large, application("web")))
+    assert ended.status == 1
+    assert "application/till" in ended.stderr
+    assert list(services.applications) == ["web"]
+
+
+async def test_a_file_that_is_not_there_is_named(
+    services: Services, outrider: Outrider, tmp_path: Path
+) -> None:
+    ended = await outrider(
+        "app", "apply", "-f", tmp_path / "missing.yaml", "-f", "-", stdin=documents(application("web"))
+    )
+    assert ended.status == 1
+    assert "missing.yaml: can't be read: No such file" in ended.stderr
+    assert list(services.applications) == ["web"]
+
+
+async def test_the_outcomes_as_json_name_file_and_document(services: Services, outrider: Outrider) -> None:
+    ended = await outrider(
+        "app",
+        "apply",
+        "-o",
+        "json",
+        "-f",
+        "-",
+        stdin=documents(application("web"), {"kind": "List", "items": [3]}),
+    )
+    assert ended.status == 1
+    assert ended.stderr == ""
+    first, second = json.loads(ended.stdout)
+    assert (first["name"], first["result"], first["document"]) == ("web", "created", 1)
+    assert (second["file"], second["document"]) == ("standard input", 2)
+    assert "no object" in second["error"]
+
+
+async def test_a_stale_application_is_told_with_its_age(services: Services, outrider: Outrider) -> None:
+    old_ms = 1_760_000_000_000
+    away: dict[str, Any] = {
+        "freshness": "stale",
+        "presence": "offline",
+        "observed_at_ms": old_ms,
+        "received_at_ms": old_ms,
+    }
+    services.statuses = {"till": seen("till"), "web": seen("web", **away)}
+    shown = (await outrider("app", "list")).stdout.splitlines()
+    assert shown[1].split() == ["till", "shop1", "Synced", "Healthy", COMMIT[:7], "0", "s", "ago"]
+    assert "Healthy as of 2025-10-09" in shown[2]
+    assert "days ago, cluster offline" in shown[2]
+
+
+async def test_applications_are_filtered_at_the_hub(services: Services, outrider: Outrider) -> None:
+    services.statuses = {
+        name: seen(name, health=health)
+        for name, health in zip("abcde", ["Healthy", "Degraded"] * 2 + ["Degraded"], strict=True)
+    }
+    listed = json.loads((await outrider("app", "list", "--health", "degraded", "-o", "json")).stdout)
+    assert [one["name"] for one in listed] == ["b", "d", "e"]
+    assert all(
+        arguments.get("health") == "Degraded"
+        for subject, arguments in services.asked
+        if subject == "hub.status.apps"
+    )
+
+
+async def test_an_application_is_shown_with_its_conditions_and_objects(
+    services: Services, outrider: Outrider
+) -> None:
+    services.applications["web"] = application("web")
+    resources = [
+        {
+            "group": "apps",
+            "kind": "Deployment",
+            "namespace": "shop",
+            "name": "web",
+            "status": "Synced",
+            "health": {"status": "Degraded", "message": "image not found"},
+        },
+        {
+            "group": "",
+            "kind": "ConfigMap",
+            "namespace": "shop",
+            "name": "old",
+            "status": "OutOfSync",
+            "requiresPruning": True,
+        },
+    ]
+    conditions = [{"type": "ComparisonError", "message": "web/deploy.yaml:3: spec.replicas: is no number"}]
+    services.statuses["web"] = seen(
+        "web", health="Degraded", conditions=conditions, document={"resources": resources}
+    )
+    shown = (await outrider("app", "get", "web")).stdout
+    for expected in (
+        "https://git.example.com/shops.git",
+        "Deployment.apps",
+        "image not found",
+        "shop/old (to be pruned)",
+        "web/deploy.yaml:3",
+    ):
+        assert expected in shown
+    found = json.loads((await outrider("app", "get", "web", "-o", "json")).stdout)
+    assert found["status"]["document"]["resources"] == resources
+    assert found["manifest"] == application("web")
+
+
+async def test_an_application_that_does_not_exist_is_refused_in_one_sentence(
+    services: Services, outrider: Outrider
+) -> None:
+    for command in ("get", "delete", "sync", "wait"):
+        ended = await outrider("app", command, "nosuch")
+        assert (ended.status, ended.stdout) == (1, "")
+        assert ended.stderr == "Error: there is no application 'nosuch'\n"
+
+
+async def test_waiting_ends_once_the_application_is_synced_and_healthy(
+    services: Services, outrider: Outrider
+) -> None:
+    services.applications["web"] = application("web")
+    services.statuses["web"] = seen("web", health="Progressing")
+    waiting = asyncio.create_task(outrider("app", "wait", "web", "--timeout", 20))
+    async with asyncio.timeout(20):
+        await services.was_asked["hub.status.app"].wait()
+        services.statuses["web"] = seen("web")
+        ended = await waiting
+    assert ended.status == 0
+    assert "health is Progressing" in ended.stderr
+    assert "Healthy" in ended.stdout
+
+
+async def test_waiting_gives_up_with_what_is_missing(services: Services, outrider: Outrider) -> None:
+    services.applications["web"] = application("web")
+    conditions = [{"type": "ComparisonError", "message": "path web does not exist"}]
+    services.statuses["web"] = seen("web", freshness="stale", presence="offline", conditions=conditions)
+    ended = await outrider("app", "wait", "web", "--timeout", 0.3)
+    assert ended.status == 1
+    assert "no fresh word from its cluster" in ended.stderr.splitlines()[-1]
+    assert "path web does not exist" in ended.stderr.splitlines()[-1]
+
+
+async def test_a_sync_that_is_waited_for_tells_what_it_did_to_each_object(
+    services: Services, outrider: Outrider
+) -> None:
+    services.applications["web"] = application("web")
+    services.statuses["web"] = seen("web")
+    ended = await outrider("app", "sync", "web", "--resource", "apps:Deployment:shop/web", "--wait")
+    assert ended.status == 0, ended.stderr
+    assert "configured" in ended.stdout
+    asked = next(arguments for subject, arguments in services.asked if subject == "hub.registry.app.sync")
+    assert asked["resources"] == [{"group": "apps", "kind": "Deployment", "namespace": "shop", "name": "web"}]
+    failed = await outrider("app", "sync", "web", "--prune", "--wait", "-o", "json")
+    assert failed.status == 1
+    assert json.loads(failed.stdout)["operationState"]["phase"] == "Failed"
+
+
+async def test_a_sync_that_is_not_waited_for_says_that_it_began(
+    services: Services, outrider: Outrider
+) -> None:
+    services.applications["web"] = application("web")
+    assert (await outrider("app", "sync", "web")).stdout == "application/web sync started\n"
+
+
+async def test_deleting_waits_until_the_application_is_gone_when_asked_to(
+    services: Services, outrider: Outrider
+) -> None:
+    services.applications["web"] = application("web")
+    ended = await outrider("app", "delete", "web", "--no-cascade", "--wait")
+    assert (ended.status, ended.stdout) == (0, "application/web deleted\n")
+    assert ("hub.registry.app.delete", {"name": "web", "cascade": False}) in services.asked
