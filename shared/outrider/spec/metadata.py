@@ -46,7 +46,7 @@ class Metadata(Model):
 
     @property
     def cascades(self) -> bool:
-        """Whether the objects go when the application is deleted."""
+        """Whether the objects go when the application is deleted: Argo CD's finalizer says so."""
         return not _CASCADE_FINALIZERS.isdisjoint(self.finalizers)
 
 

@@ -1,0 +1,83 @@
+"""Arguments of requests, checked: a request is a map that anybody with a person's identity may have written."""
+
+import re
+from typing import Any, TypeVar
+
+from outrider.bus.services import RequestRefused
+from outrider.names import AppName, ClusterName, InvalidName, app_name, cluster_name
+
+T = TypeVar("T")
+
+PAGE_DEFAULT = 100
+PAGE_MAX = 1000
+
+_LABEL_PART = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
+_PREFIX = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
+
+
+def text(arguments: dict[str, Any], name: str, default: str | None = None) -> str:
+    """Return a text; RequestRefused if it is missing (without a default) or is none."""
+    value = arguments.get(name)
+    if value is None and default is not None:
+        return default
+    if not isinstance(value, str) or not value:
+        raise RequestRefused(f"{name}: give a text")
+    return value
+
+
+def optional(arguments: dict[str, Any], name: str, kind: type[T]) -> T | None:
+    """Return a value of the given type, or None where there is none."""
+    value = arguments.get(name)
+    if value is not None and not isinstance(value, kind):
+        raise RequestRefused(f"{name}: must be of type {kind.__name__}")
+    return value
+
+
+def flag(arguments: dict[str, Any], name: str) -> bool:
+    """Return a switch, off by default."""
+    return bool(optional(arguments, name, bool))
+
+
+def app(arguments: dict[str, Any]) -> AppName:
+    """Return the application that a request is about."""
+    try:
+        return app_name(text(arguments, "name"))
+    except InvalidName as error:
+        raise RequestRefused(str(error)) from error
+
+
+def cluster(arguments: dict[str, Any]) -> ClusterName:
+    """Return the cluster that a request is about."""
+    try:
+        return cluster_name(text(arguments, "name"))
+    except InvalidName as error:
+        raise RequestRefused(str(error)) from error
+
+
+def page(arguments: dict[str, Any]) -> tuple[str, int]:
+    """Return after which name a list begins, and how long it may be."""
+    limit = optional(arguments, "limit", int)
+    if limit is not None and not 0 < limit <= PAGE_MAX:
+        raise RequestRefused(f"limit: must be between 1 and {PAGE_MAX}")
+    return text(arguments, "after", "") if arguments.get("after") else "", limit or PAGE_DEFAULT
+
+
+def labels(arguments: dict[str, Any]) -> dict[str, str]:
+    """Return labels as Kubernetes takes them."""
+    found: dict[str, str] = {}
+    for key, value in (optional(arguments, "labels", dict) or {}).items():
+        prefix, slash, name = str(key).rpartition("/")
+        if (slash and not _PREFIX.fullmatch(prefix)) or not _LABEL_PART.fullmatch(name):
+            raise RequestRefused(f"labels: {key!r} is no label: write region=north or example.com/tier=gold")
+        if not isinstance(value, str) or (value and not _LABEL_PART.fullmatch(value)):
+            raise RequestRefused(
+                f"labels: the value of {key!r} must have up to 63 letters, digits, '-', '_', '.'"
+            )
+        found[str(key)] = value
+    return found
+
+
+def paged(items: list[Any], limit: int, key: str) -> dict[str, Any]:
+    """Return one page; `items` has one more than the limit if there are further ones."""
+    shown = items[:limit]
+    return {"items": shown, "next": shown[-1][key] if len(items) > limit else None}

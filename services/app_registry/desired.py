@@ -1,0 +1,157 @@
+"""What an application's Desired record should say, given all that is known. Pure.
+
+Nothing is said that would take away what runs because something could not be had: without a rendering, with a rendering
+error, or with an empty one, the last record stays and a condition says why.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from outrider import codec, delta
+from outrider.messages import Desired
+from outrider.records import RenderingRecord
+
+PATCH_MAX_BYTES = 4 << 10
+# Larger ones are fetched by the edges that need them, instead of travelling inside every record.
+EMPTY_BUNDLE = delta.digest(codec.canonical([]))
+COMPARISON_ERROR = "ComparisonError"
+INVALID_SPEC_ERROR = "InvalidSpecError"
+_COMMIT_CHARS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Last:
+    """What is remembered of a record that was published."""
+
+    uid: bytes
+    spec_digest: bytes
+    revision: str | bytes
+    digest: bytes | None
+    # None: a tombstone
+    cascade: bool = False
+
+    @classmethod
+    def of(cls, record: Desired) -> "Last":
+        """Return what decides of a record."""
+        return cls(record.uid, spec_digest(record.spec), record.revision, record.digest, record.cascade)
+
+
+@dataclass(frozen=True)
+class Content:
+    """A Desired record before it has a generation."""
+
+    uid: bytes
+    spec: dict[str, Any]
+    revision: str | bytes = ""
+    digest: bytes | None = None
+    base: bytes | None = None
+    patch: bytes | None = None
+    cascade: bool = False
+
+
+@dataclass(frozen=True)
+class Condition:
+    """Why an application is not at its newest revision; types are Argo CD's."""
+
+    type: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Decision:
+    """`content`: publish this; None: what was published last is right."""
+
+    content: Content | None = None
+    conditions: tuple[Condition, ...] = field(default=())
+
+
+@dataclass(frozen=True)
+class Intent:
+    """What a person asked for, as far as it enters a record. `source` names it for messages."""
+
+    uid: bytes
+    spec: dict[str, Any]
+    allows_empty: bool
+    source: str
+
+
+def spec_digest(spec: dict[str, Any]) -> bytes:
+    """Return 8 bytes that name a spec."""
+    return delta.short(delta.digest(codec.canonical(spec)))
+
+
+def decide(intent: Intent, rendering: RenderingRecord | None, last: Last | None) -> Decision:
+    """Return the record to publish, if any, and the conditions."""
+    if rendering is None:
+        return Decision()
+    conditions = _conditions(intent, rendering)
+    if not rendering.digest:
+        return Decision(conditions=conditions)
+    if _would_empty(intent, rendering, last):
+        message = (
+            f"{intent.source} renders to nothing at {_shown(rendering.revision)}, and would take away all that runs: "
+            "the last state stays. Set spec.syncPolicy.automated.allowEmpty if that is meant."
+        )
+        return Decision(conditions=(*conditions, Condition(COMPARISON_ERROR, message)))
+    content = _content(intent, rendering, last)
+    wanted = Last(content.uid, spec_digest(content.spec), content.revision, content.digest)
+    return Decision(None if wanted == last else content, conditions)
+
+
+def tombstone(uid: bytes, *, cascade: bool, status_revision: int) -> Content:
+    """Return the record that ends an application.
+
+    `status_revision` is that of the application's status at this moment: what is newer can prove that the edge is done.
+    """
+    return Content(uid, {"status": status_revision}, cascade=cascade)
+
+
+def _conditions(intent: Intent, rendering: RenderingRecord) -> tuple[Condition, ...]:
+    if not rendering.error:
+        return ()
+    at = f" at {_shown(rendering.error_revision)}" if rendering.error_revision else ""
+    stays = f" (stays at {_shown(rendering.revision)})" if rendering.digest else ""
+    return (Condition(COMPARISON_ERROR, f"{intent.source}{at}: {rendering.error}{stays}"),)
+
+
+def _would_empty(intent: Intent, rendering: RenderingRecord, last: Last | None) -> bool:
+    empty = rendering.objects == 0 or rendering.digest == EMPTY_BUNDLE
+    return empty and not intent.allows_empty and _runs_something(intent, last)
+
+
+def _runs_something(intent: Intent, last: Last | None) -> bool:
+    return last is not None and last.uid == intent.uid and last.digest not in (None, EMPTY_BUNDLE)
+
+
+def _content(intent: Intent, rendering: RenderingRecord, last: Last | None) -> Content:
+    base, patch = None, None
+    if (
+        last is not None
+        and last.digest not in (None, rendering.digest)
+        and rendering.patch is not None
+        and len(rendering.patch) <= PATCH_MAX_BYTES
+        and rendering.base == delta.short(last.digest or b"")
+    ):
+        base, patch = rendering.base, rendering.patch
+    return Content(
+        intent.uid, intent.spec, packed_revision(rendering.revision), rendering.digest, base, patch
+    )
+
+
+def packed_revision(revision: str) -> str | bytes:
+    """Return a commit as 20 bytes, which travel with every change; anything else as it is."""
+    if len(revision) != _COMMIT_CHARS or revision != revision.lower():
+        return revision
+    try:
+        return bytes.fromhex(revision)
+    except ValueError:
+        return revision
+
+
+def unpacked_revision(revision: str | bytes) -> str:
+    """Invert `packed_revision`."""
+    return revision.hex() if isinstance(revision, bytes) else revision
+
+
+def _shown(revision: str) -> str:
+    return revision[:7] if isinstance(packed_revision(revision), bytes) else revision

@@ -1,0 +1,166 @@
+"""What the registry knows: the buckets' newest values in a compact form, indexed by whom a change concerns. No I/O.
+
+Each `put_*` takes one change of a bucket and returns what must be looked at again: applications, and renderings by their key.
+"""
+
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import structlog
+
+from app_registry.app import App, from_record
+from app_registry.origins import Origins
+from app_registry.placements import Placements
+from app_registry.sources import Renderings, WantedSources, source_records
+from outrider.bus.buckets import Change
+from outrider.codec import MalformedMessage, Message
+from outrider.names import AppName, ClusterName, from_token
+from outrider.records import (
+    ApplicationRecord,
+    ClusterRecord,
+    ConditionsRecord,
+    RenderingRecord,
+    RepositoryRecord,
+)
+from outrider.spec.document import InvalidManifest
+
+log = structlog.get_logger()
+
+M = TypeVar("M", bound=Message)
+
+
+@dataclass
+class Touched:
+    """What must be looked at again."""
+
+    apps: set[AppName] = field(default_factory=set)
+    sources: set[str] = field(default_factory=set)
+
+
+class Fleet:
+    """The registry's picture of the fleet."""
+
+    def __init__(self) -> None:
+        self.applications: dict[AppName, App] = {}
+        self.damaged: dict[AppName, str] = {}
+        # stored applications that this version does not understand, and why
+        self.placements = Placements()
+        self.origins = Origins()
+        self.renderings: dict[str, RenderingRecord] = {}
+        self.conditions: dict[AppName, ConditionsRecord] = {}
+        self.stored_sources: dict[str, bytes] = {}
+        # what bucket `sources` holds
+        self.wanted = WantedSources()
+        self._names: list[AppName] = []
+        # sorted
+        self._renderings_of: dict[AppName, Renderings] = {}
+
+    def names(self, after: str = "", cluster: str = "") -> Iterator[AppName]:
+        """Yield applications by name, from the one after `after` on."""
+        first = bisect_right(self._names, after) if after else 0
+        for name in self._names[first:]:
+            if not cluster or self.placements.of(name) == cluster:
+                yield name
+
+    def rendering_of(self, app: AppName) -> RenderingRecord | None:
+        """Return the rendering that counts for an application, if there is one yet."""
+        renderings = self._renderings_of.get(app)
+        return self.renderings.get(renderings.key(self.renderings)) if renderings else None
+
+    def put_application(self, change: Change) -> Touched:
+        """Take in one change of bucket `applications`."""
+        name = AppName(from_token(change.key))
+        app = self._understood(name, change)
+        before = self.applications.pop(name, None)
+        if app is not None:
+            self.applications[name] = app
+        if (before is None) != (app is None):
+            self._rename(name, present=app is not None)
+        self.placements.put_application(name, app.destination if app else None)
+        self.origins.put_application(name, app.source.repo_url if app else None)
+        return Touched({name}, self._want(name))
+
+    def _understood(self, name: AppName, change: Change) -> App | None:
+        self.damaged.pop(name, None)
+        if change.value is None:
+            return None
+        try:
+            return from_record(name, change.revision, ApplicationRecord.unpack(change.value))
+        except (MalformedMessage, InvalidManifest) as error:
+            # Written by another version. What runs stays; nothing more can be said of it.
+            log.error("stored application not understood", app=name, reason=str(error))  # noqa: TRY400
+            self.damaged[name] = str(error)
+            return None
+
+    def _rename(self, name: AppName, *, present: bool) -> None:
+        if present:
+            insort(self._names, name)
+        else:
+            del self._names[bisect_left(self._names, name)]
+
+    def put_cluster(self, change: Change) -> Touched:
+        """Take in one change of bucket `clusters`."""
+        record = _unpacked(ClusterRecord, change)
+        return Touched(self.placements.put_cluster(ClusterName(change.key), record))
+
+    def put_repository(self, change: Change) -> Touched:
+        """Take in one change of bucket `repositories`: its sources may have another URL or pool from here on."""
+        touched = Touched(self.origins.put_repository(change.key, _unpacked(RepositoryRecord, change)))
+        for app in touched.apps:
+            touched.sources |= self._want(app)
+        return touched
+
+    def put_rendering(self, change: Change) -> Touched:
+        """Take in one change of bucket `renderings`."""
+        touched = Touched(set(self.wanted.users(change.key)))
+        before = self.renderings.pop(change.key, None)
+        record = _unpacked(RenderingRecord, change)
+        if record is not None:
+            self.renderings[change.key] = record
+        if _needs_release(before) != _needs_release(record):
+            for app in touched.apps:
+                touched.sources |= self._want(app)
+        return touched
+
+    def put_conditions(self, change: Change) -> Touched:
+        """Take in one change of bucket `conditions`, which nobody but the registry writes."""
+        name = AppName(from_token(change.key))
+        self.conditions.pop(name, None)
+        if (record := _unpacked(ConditionsRecord, change)) is not None:
+            self.conditions[name] = record
+        return Touched()
+
+    def put_source(self, change: Change) -> Touched:
+        """Take in one change of bucket `sources`, which nobody but the registry writes."""
+        self.stored_sources.pop(change.key, None)
+        if change.value is not None:
+            self.stored_sources[change.key] = change.value
+        return Touched()
+
+    def _want(self, name: AppName) -> set[str]:
+        """Note what an application wants rendered; return the sources whose record must be looked at."""
+        app = self.applications.get(name)
+        self._renderings_of.pop(name, None)
+        if app is None or app.deleting:
+            return self.wanted.want(name, {})
+        origin = self.origins.origin(app.source.repo_url)
+        renderings, records = source_records(name, app.source, app.destination.namespace, origin)
+        self._renderings_of[name] = renderings
+        return self.wanted.want(name, {key: records[key] for key in renderings.keys(self.renderings)})
+
+
+def _needs_release(rendering: RenderingRecord | None) -> bool:
+    return rendering is not None and rendering.needs_release
+
+
+def _unpacked(kind: type[M], change: Change) -> M | None:
+    """Return the record in a change; None if the key is gone, or if another version wrote what this one can't read."""
+    if change.value is None:
+        return None
+    try:
+        return kind.unpack(change.value)
+    except MalformedMessage as error:
+        log.warning("record not understood", kind=kind.__name__, key=change.key, reason=str(error))
+        return None

@@ -1,0 +1,60 @@
+"""How each repository is registered: by what URL it is fetched and by which pool, whatever spelling an application uses. No I/O."""
+
+from app_registry.sources import Origin
+from outrider.names import AppName
+from outrider.records import RepositoryRecord
+from outrider.rendering.git.address import parse_address
+from outrider.rendering.git.errors import AddressRefused
+
+DEFAULT_POOL = "default"
+
+
+def same_repository(url: str) -> str:
+    """Return what all spellings of a repository's URL have in common, as Argo CD compares them."""
+    try:
+        canonical = parse_address(url).canonical
+    except AddressRefused:
+        return url
+    return canonical.rstrip("/").removesuffix(".git")
+
+
+class Origins:
+    """Registered repositories, and the applications in each repository, registered or not."""
+
+    def __init__(self) -> None:
+        self.records: dict[str, RepositoryRecord] = {}
+        # by bucket key
+        self._registered: dict[str, RepositoryRecord] = {}
+        self._applications: dict[str, set[AppName]] = {}
+        self._of: dict[AppName, str] = {}
+
+    def origin(self, url: str) -> Origin:
+        """Return how a repository is fetched."""
+        record = self._registered.get(same_repository(url))
+        return Origin(record.url, record.pool) if record is not None else Origin(url, DEFAULT_POOL)
+
+    def applications(self, url: str) -> frozenset[AppName]:
+        """Return the applications whose source is in a repository."""
+        return frozenset(self._applications.get(same_repository(url), ()))
+
+    def put_repository(self, key: str, record: RepositoryRecord | None) -> set[AppName]:
+        """Take in a repository (None: it is gone); return the applications that are in it."""
+        concerned: set[AppName] = set()
+        if (before := self.records.pop(key, None)) is not None:
+            self._registered.pop(same_repository(before.url), None)
+            concerned |= self.applications(before.url)
+        if record is not None:
+            self.records[key] = record
+            self._registered[same_repository(record.url)] = record
+            concerned |= self.applications(record.url)
+        return concerned
+
+    def put_application(self, app: AppName, url: str | None) -> None:
+        """Take in which repository an application is in (None: it is gone)."""
+        if (before := self._of.pop(app, None)) is not None:
+            self._applications[before].discard(app)
+            if not self._applications[before]:
+                del self._applications[before]
+        if url is not None:
+            self._of[app] = same_repository(url)
+            self._applications.setdefault(self._of[app], set()).add(app)

@@ -1,0 +1,91 @@
+"""Which application is for which registered cluster, kept up to date as either changes. No I/O."""
+
+from collections import Counter
+
+from app_registry.destinations import UnknownDestination, resolve, waits_for
+from outrider.names import AppName, ClusterName
+from outrider.records import ClusterRecord
+from outrider.spec.application import Destination
+
+REMOVING = "outrider.dev/removing"
+# Annotation of a cluster whose removal has begun: nothing is destined there any more.
+EPOCH = "outrider.dev/epoch"
+# Annotation of a cluster: the epoch below which its numbers may not go.
+
+
+class Placements:
+    """Clusters by name and server, applications by cluster."""
+
+    def __init__(self) -> None:
+        self.clusters: dict[ClusterName, ClusterRecord] = {}
+        self.applications: Counter[ClusterName] = Counter()
+        # how many are for each cluster
+        self._usable: set[ClusterName] = set()
+        self._by_server: dict[str, ClusterName] = {}
+        self._destinations: dict[AppName, Destination] = {}
+        self._waiting: dict[str, set[AppName]] = {}
+        # cluster name or server -> the applications whose destination it may decide
+        self._placed: dict[AppName, ClusterName] = {}
+
+    def resolve(self, destination: Destination) -> ClusterName:
+        """Return the cluster that is meant at this moment; UnknownDestination says why there is none."""
+        return resolve(destination, self._usable, self._by_server)
+
+    def of(self, app: AppName) -> ClusterName | None:
+        """Return the cluster that an application is for; None if its destination is not known."""
+        return self._placed.get(app)
+
+    def with_server(self, server: str) -> ClusterName | None:
+        """Return the cluster that is registered with a server URL."""
+        return self._by_server.get(server)
+
+    def put_cluster(self, name: ClusterName, record: ClusterRecord | None) -> set[AppName]:
+        """Take in a cluster (None: it is gone); return the applications that it may concern."""
+        before = self.clusters.pop(name, None)
+        self._usable.discard(name)
+        if before is not None and self._by_server.get(before.server) == name:
+            del self._by_server[before.server]
+        if record is not None:
+            self.clusters[name] = record
+            if REMOVING not in record.annotations:
+                self._usable.add(name)
+                if record.server:
+                    self._by_server[record.server] = name
+        places = {name, *(one.server for one in (before, record) if one is not None and one.server)}
+        concerned = {app for place in places for app in self._waiting.get(place, ())}
+        for app in concerned:
+            self._place(app)
+        return concerned
+
+    def put_application(self, app: AppName, destination: Destination | None) -> None:
+        """Take in an application's destination (None: it is gone)."""
+        before = self._destinations.pop(app, None)
+        if before is not None:
+            for place in waits_for(before):
+                self._waiting[place].discard(app)
+                if not self._waiting[place]:
+                    del self._waiting[place]
+        if destination is not None:
+            self._destinations[app] = destination
+            for place in waits_for(destination):
+                self._waiting.setdefault(place, set()).add(app)
+        self._place(app)
+
+    def _place(self, app: AppName) -> None:
+        if (before := self._placed.pop(app, None)) is not None:
+            self.applications[before] -= 1
+        destination = self._destinations.get(app)
+        if destination is None:
+            return
+        try:
+            cluster = self.resolve(destination)
+        except UnknownDestination:
+            return
+        self._placed[app] = cluster
+        self.applications[cluster] += 1
+
+
+def stored_epoch(record: ClusterRecord) -> int:
+    """Return the epoch below which a cluster's numbers may not go; 0 if none is written down."""
+    text = record.annotations.get(EPOCH, "")
+    return int(text) if text.isdecimal() else 0

@@ -1,0 +1,110 @@
+"""Bring what the edges are told in line with what was asked for: one application at a time, from what is true at that moment.
+
+1. A record signed in an epoch that is over is signed again.
+2. An application that is being deleted gets a tombstone where it has a record; once all are carried out it is forgotten.
+3. Any other: resolve its destination, decide its record, publish it if it differs, then end it where it was before.
+4. Whatever keeps it from its newest revision is stored as conditions.
+
+Each step may fail and be repeated. Nothing is removed because something is absent: an application without a stored record
+(a bucket that was lost, say) keeps its Desired record.
+"""
+
+from collections.abc import Callable
+
+import structlog
+
+from app_registry.app import App
+from app_registry.conditions import Conditions
+from app_registry.desired import INVALID_SPEC_ERROR, Condition, Content, decide
+from app_registry.destinations import UnknownDestination
+from app_registry.fleet import Fleet
+from app_registry.generations import Generations
+from app_registry.publisher import Publisher
+from app_registry.tombstones import Tombstones
+from outrider.bus.buckets import KeyValue
+from outrider.names import AppName, ClusterName, token
+
+log = structlog.get_logger()
+
+
+class Reconciler:
+    """Handles one application, and one source."""
+
+    def __init__(
+        self,
+        fleet: Fleet,
+        generations: Generations,
+        publisher: Publisher,
+        tombstones: Tombstones,
+        conditions: Conditions,
+        applications: KeyValue,
+        sources: KeyValue,
+    ) -> None:
+        self._fleet, self._generations = fleet, generations
+        self._publisher, self._tombstones, self._conditions = publisher, tombstones, conditions
+        self._applications, self._sources = applications, sources
+
+    async def bring_application(self, name: AppName) -> None:
+        """Bring one application in line. BusError: try again."""
+        for cluster in self._generations.places(name):
+            if name in self._generations.outdated(cluster):
+                await self._publisher.renew(cluster, name)
+        app = self._fleet.applications.get(name)
+        if app is not None and app.deleting:
+            await self._remove(app)
+        elif app is not None:
+            await self._deliver(app)
+        elif name in self._fleet.damaged:
+            condition = Condition(INVALID_SPEC_ERROR, self._fleet.damaged[name])
+            await self._conditions.note(name, None, [condition])
+        else:
+            await self._conditions.forget(name)
+
+    async def _deliver(self, app: App) -> None:
+        try:
+            cluster = self._fleet.placements.resolve(app.destination)
+        except UnknownDestination as error:
+            await self._conditions.note(app.name, None, [Condition(INVALID_SPEC_ERROR, str(error))])
+            return
+        published = self._generations.get(cluster, app.name)
+        last = published.last if published else None
+        decision = decide(app.intent, self._fleet.rendering_of(app.name), last)
+        if decision.content is not None:
+            await self._publish(cluster, app, decision.content)
+        await self._leave_others(cluster, app)
+        await self._conditions.note(app.name, cluster, decision.conditions)
+
+    async def _publish(self, cluster: ClusterName, app: App, content: Content) -> None:
+        await self._publisher.publish(cluster, app.name, content)
+
+    async def _leave_others(self, cluster: ClusterName, app: App) -> None:
+        """End an application where it was before, once it is where it should be. As in Argo CD, its objects stay there."""
+        here = self._generations.get(cluster, app.name)
+        if here is None or here.is_tombstone:
+            return
+        for place in self._generations.places(app.name):
+            if place != cluster:
+                await self._tombstones.end(place, app.name, app.uid, cascade=False)
+
+    async def _remove(self, app: App) -> None:
+        places = self._generations.places(app.name)
+        for cluster in places:
+            await self._tombstones.end(cluster, app.name, app.uid, cascade=app.cascade)
+        if all(self._generations.is_done(cluster, app.name) for cluster in places):
+            await self._applications.delete(token(app.name))
+            log.info("application gone", app=app.name)
+
+    async def bring_source(self, key: str) -> None:
+        """Have a source rendered while an application wants it. BusError: try again."""
+        wanted = self._fleet.wanted.record(key)
+        stored = self._fleet.stored_sources.get(key)
+        if wanted is None:
+            if stored is not None:
+                await self._sources.delete(key)
+                self._fleet.stored_sources.pop(key, None)
+        elif (packed := wanted.pack()) != stored:
+            await self._sources.put(key, packed)
+            self._fleet.stored_sources[key] = packed
+
+
+Touch = Callable[[AppName], None]

@@ -1,0 +1,144 @@
+"""The registry, wired: wait for the lease, read everything, then serve and reconcile until the lease is lost."""
+
+import asyncio
+import random
+import secrets
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import structlog
+
+from app_registry.applications import Applications
+from app_registry.clusters import Clusters
+from app_registry.commands import Commands
+from app_registry.conditions import Conditions
+from app_registry.fleet import Fleet, Touched
+from app_registry.follow import following
+from app_registry.generations import Generations
+from app_registry.identities import Identities
+from app_registry.lease import Holder, Lease, LeaseLost
+from app_registry.publisher import Publisher
+from app_registry.reconcile import Reconciler
+from app_registry.repositories import Repositories
+from app_registry.resync import Resync
+from app_registry.settings import Settings
+from app_registry.tombstones import Tombstones
+from app_registry.work_queue import WorkQueue
+from outrider.bus import BusSettings, Connection, connected
+from outrider.bus.buckets import KeyValue
+from outrider.bus.jetstream import JetStream
+from outrider.bus.services import Endpoint, serve
+from outrider.bus.topology import ensure
+from outrider.identity import credentials
+from outrider.names import AppName, ClusterName
+from outrider.topology import APPLICATIONS, CONDITIONS, HUB, SOURCES
+
+log = structlog.get_logger()
+
+NAME, VERSION = "app-registry", "0.1.0"
+CONCURRENT_MAX = 512
+# Applications brought in line at a time; the bus bounds how many publishes are unacknowledged.
+
+
+async def run(settings: Settings) -> None:
+    """Run the process. Ends only by cancellation or by the first loop that fails."""
+    bus = credentials.bus_settings(settings.credentials, settings.servers)
+    holder = Holder(settings.replica, secrets.token_hex(8))
+    first_term = True
+    while True:
+        try:
+            # A connection for each term: what was subscribed to in the last one must not answer in the next.
+            async with connected(bus) as connection:
+                js = JetStream(connection)
+                await ensure(js, HUB.of("registry"))
+                async with Lease(js, holder, take_over=first_term).held():
+                    await Registry(settings, bus, connection, js).work()
+        except LeaseLost as error:
+            first_term = False
+            log.warning("stopped working", reason=str(error))
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Registry:
+    """One term of one registry."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        bus: BusSettings,
+        connection: Connection,
+        js: JetStream,
+        *,
+        clock: Callable[[], datetime] = _now,
+        rng: random.Random | None = None,
+    ) -> None:
+        rng = rng or random.SystemRandom()
+        self._connection, self._js = connection, js
+        self.fleet, self.generations = Fleet(), Generations()
+        self._identities = Identities(settings.keys, js, bus, clock)
+        seed = self._identities.desired_seed
+        publisher = Publisher(js, self.generations, seed, self._on_published)
+        self._tombstones = Tombstones(js, self.fleet, self.generations, publisher, self._touch, rng)
+        reconciler = Reconciler(
+            self.fleet,
+            self.generations,
+            publisher,
+            self._tombstones,
+            Conditions(KeyValue(js, CONDITIONS), self.fleet, clock),
+            KeyValue(js, APPLICATIONS),
+            KeyValue(js, SOURCES),
+        )
+        self._apps: WorkQueue[AppName] = WorkQueue(
+            "applications", reconciler.bring_application, concurrent_max=CONCURRENT_MAX, rng=rng
+        )
+        self._sources: WorkQueue[str] = WorkQueue(
+            "sources", reconciler.bring_source, concurrent_max=CONCURRENT_MAX, rng=rng
+        )
+        self._commands = Commands(connection, js, rng, settings.command_timeout_s)
+        self._applications = Applications(js, self.fleet, self.generations, self._commands, clock)
+        self._clusters = Clusters(js, self.fleet, self._identities, publisher, self._touch, clock)
+        self._repositories = Repositories(js, self.fleet, self._identities, clock)
+        self._resync = Resync(connection, js, self.generations, self._tombstones, self._raise_epoch)
+
+    async def work(self) -> None:
+        """Work until cancelled, or until the first loop fails."""
+        async with following(self._js, self.fleet, self.generations, self._on_touched):
+            self._sources.add(*self.fleet.stored_sources)
+            self._apps.add(*self.fleet.conditions)
+            for cluster in self.generations.clusters():
+                self._apps.add(*self.generations.outdated(cluster))
+            await self._commands.start()
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._apps.run(), name="applications")
+                tasks.create_task(self._sources.run(), name="sources")
+                tasks.create_task(self._tombstones.run(), name="tombstones")
+                tasks.create_task(self._resync.serve(), name="resync")
+                tasks.create_task(serve(self._connection, NAME, VERSION, self._endpoints()), name="serve")
+                tasks.create_task(self._identities.push_again(), name="revocations")
+                log.info("registry ready", applications=len(self.fleet.applications))
+
+    def _endpoints(self) -> list[Endpoint]:
+        return [
+            *self._applications.endpoints(),
+            *self._clusters.endpoints(),
+            *self._repositories.endpoints(),
+        ]
+
+    def _on_touched(self, touched: Touched) -> None:
+        self._apps.add(*touched.apps)
+        self._sources.add(*touched.sources)
+
+    def _touch(self, app: AppName) -> None:
+        self._apps.add(app)
+
+    def _on_published(self, cluster: ClusterName) -> None:
+        if self.generations.purgeable(cluster):
+            self._tombstones.look_at(cluster)
+
+    async def _raise_epoch(self, cluster: ClusterName, epoch: int) -> None:
+        await self._clusters.raise_epoch(cluster, epoch)
+        self.generations.raise_epoch(cluster, epoch)
+        self._apps.add(*self.generations.outdated(cluster))

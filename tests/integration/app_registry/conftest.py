@@ -1,0 +1,250 @@
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from app_registry.service import run
+from app_registry.settings import Settings
+from outrider import codec, delta, subjects
+from outrider.bus import BusSettings, Connection, NoResponders, connected
+from outrider.bus.buckets import KeyValue
+from outrider.bus.connection import User
+from outrider.bus.jetstream import JetStream
+from outrider.bus.services import ask
+from outrider.generations import holdings_digest
+from outrider.identity import credentials, hub_state, signatures
+from outrider.identity.keys import KeyPair, generate
+from outrider.messages import Desired, Generation, ResyncAnswer, ResyncRequest
+from outrider.names import AppName, ClusterName, from_token
+from outrider.records import ConditionsRecord, RenderingRecord, SourceRecord
+from outrider.tasks import background
+from outrider.topology import CONDITIONS, RENDERINGS, SOURCES
+
+REPOSITORY = "https://git.example.com/shops.git"
+NOTHING = Generation(0, 0)
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+async def eventually(probe: Callable[[], Awaitable[bool]], timeout_s: float = 10) -> None:
+    async with asyncio.timeout(timeout_s):
+        # What is asked for is at a server: its answer is the only event there is.
+        while not await probe():  # noqa: ASYNC110
+            await asyncio.sleep(0)
+
+
+def settings(hub: Any, replica: str = "one") -> Settings:
+    return Settings(
+        credentials=hub.state / "credentials" / "registry.creds",
+        keys=hub_state.RegistryKeys.load(hub.state / "registry.json"),
+        servers=(hub.url,),
+        replica=replica,
+        command_timeout_s=2,
+    )
+
+
+@asynccontextmanager
+async def running(hub: Any, replica: str = "one") -> AsyncIterator[None]:
+    async with background(run(settings(hub, replica)), name="registry"):
+        yield
+
+
+def application(name: str, cluster: str = "shop1", **spec: Any) -> dict[str, Any]:
+    return {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "Application",
+        "metadata": {"name": name},
+        "spec": {
+            "project": "default",
+            "destination": {"name": cluster, "namespace": name},
+            "source": {"repoURL": REPOSITORY, "path": name.split("-")[0], "directory": {}},
+            "syncPolicy": {
+                "automated": {"prune": True, "selfHeal": True},
+                "syncOptions": ["CreateNamespace=true"],
+            },
+            **spec,
+        },
+    }
+
+
+def bundle(*names: str) -> bytes:
+    return codec.canonical(
+        [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}} for name in names]
+    )
+
+
+@dataclass
+class Edge:
+    """What an agent holds, kept as an agent keeps it."""
+
+    name: ClusterName
+    connection: Connection
+    hub_keys: list[bytes]
+    arrived: asyncio.Queue[tuple[AppName, Desired]] = field(default_factory=asyncio.Queue)
+    sizes: list[int] = field(default_factory=list)
+    held: dict[AppName, Desired] = field(default_factory=dict)
+    seen: Generation = NOTHING
+
+    async def listen(self) -> None:
+        async def hear(message: Any) -> None:
+            _, app = subjects.app_of_desired(message.subject)
+            self.sizes.append(len(message.data))
+            self.take(app, message.data)
+
+        await self.connection.subscribe(subjects.desired_of(self.name), hear)
+        await self.connection.flush()
+
+    def take(self, app: AppName, sealed: bytes) -> None:
+        record = Desired.unpack(signatures.unseal(sealed, self.hub_keys, self.name, app))
+        newest = self.held[app].generation if app in self.held else Generation(0, 0)
+        if record.generation > newest:
+            self.held[app] = record
+            self.arrived.put_nowait((app, record))
+
+    async def next(self) -> tuple[AppName, Desired]:
+        async with asyncio.timeout(10):
+            return await self.arrived.get()
+
+    @property
+    def highest(self) -> Generation:
+        return max((record.generation for record in self.held.values()), default=self.seen)
+
+    async def ask(self, **other: Any) -> tuple[ResyncAnswer, int]:
+        """Ask once; return the answer and its size on the wire."""
+        digest = holdings_digest({app: record.generation for app, record in self.held.items()})
+        request = ResyncRequest(*self.seen, digest, *self.highest)
+        packed = ResyncRequest(**{**request.__dict__, **other}).pack()
+        answer = await self.connection.request(subjects.resync(self.name), packed, timeout_s=10)
+        return ResyncAnswer.unpack(answer.data), len(answer.data)
+
+    async def resync(self) -> list[AppName]:
+        """Ask until there is no more; return the applications that came, in order."""
+        came: list[AppName] = []
+        after = self.seen
+        while True:
+            answer, _ = await self.ask(epoch=after.epoch, counter=after.counter)
+            for name, sealed in answer.records:
+                app = AppName(from_token(name))
+                self.take(app, sealed)
+                came.append(app)
+                record = Desired.unpack(signatures.unseal(sealed, self.hub_keys, self.name, app))
+                after = max(after, record.generation)
+            if not answer.more:
+                self.seen = max(self.seen, Generation(answer.epoch, answer.counter))
+                return came
+
+
+@dataclass
+class Fleet:
+    """A hub with its registry's callers: a person, the renderer, and edges."""
+
+    hub: Any
+    person: Connection
+    renderer: Connection
+    aggregator: Connection
+    stack: AsyncExitStack
+
+    async def ask(self, verb: str, **arguments: Any) -> Any:
+        return await ask(self.person, subjects.registry(verb), arguments, timeout_s=10)
+
+    async def ready(self) -> None:
+        async def answers() -> bool:
+            try:
+                await self.ask("repo.key")
+            except NoResponders:
+                return False
+            return True
+
+        await eventually(answers, 20)
+
+    async def add_cluster(self, name: str, key: KeyPair | None = None, **more: Any) -> BusSettings:
+        key = key or generate("user")
+        answer = await self.ask("cluster.add", name=name, public_key=key.public, **more)
+        made = credentials.Credentials(
+            User(name, answer["jwt"], key.seed), (self.hub.url,), answer["ca_pem"], tuple(answer["hub_keys"])
+        )
+        return BusSettings(servers=(self.hub.url,), user=lambda: made.user, ca_pem=made.ca_pem)
+
+    async def edge(self, name: str, **more: Any) -> Edge:
+        bus = await self.add_cluster(name, **more)
+        connection = await self.stack.enter_async_context(connected(bus))
+        keys = credentials.load(self.hub.state / "credentials" / "person.creds").hub_keys
+        edge = Edge(ClusterName(name), connection, list(keys))
+        await edge.listen()
+        return edge
+
+    async def wanted(self, matches: Callable[[SourceRecord], bool] = lambda _: True) -> str:
+        """Return the key of the wanted source that matches, once there is one."""
+        async with asyncio.timeout(10):
+            watching = KeyValue(JetStream(self.renderer), SOURCES).watch()
+            try:
+                async for changes in watching:
+                    for change in changes.changes:
+                        if change.value is not None and matches(SourceRecord.unpack(change.value)):
+                            return change.key
+            finally:
+                await watching.aclose()  # type: ignore[attr-defined]
+        raise AssertionError
+
+    async def sources(self) -> dict[str, SourceRecord]:
+        """Return all that is wanted at this moment."""
+        found: dict[str, SourceRecord] = {}
+        watching = KeyValue(JetStream(self.renderer), SOURCES).watch()
+        try:
+            async for changes in watching:
+                found |= {c.key: SourceRecord.unpack(c.value) for c in changes.changes if c.value is not None}
+                if changes.caught_up:
+                    return found
+        finally:
+            await watching.aclose()  # type: ignore[attr-defined]
+        raise AssertionError
+
+    async def render(self, key: str, data: bytes, revision: str = COMMIT, **more: Any) -> RenderingRecord:
+        """Write what the renderer would."""
+        objects = len(codec.unpack(data))
+        record = RenderingRecord(revision=revision, digest=delta.digest(data), **{"objects": objects, **more})
+        await self.rendering(key, record)
+        return record
+
+    async def rendering(self, key: str, record: RenderingRecord) -> None:
+        await KeyValue(JetStream(self.renderer), RENDERINGS).put(key, record.pack())
+
+    async def condition(self, app: str, text: str) -> ConditionsRecord:
+        """Return an application's conditions once one of them says `text` ("" means: none)."""
+        async with asyncio.timeout(10):
+            watching = KeyValue(JetStream(self.aggregator), CONDITIONS).watch(app.replace(".", "_"))
+            try:
+                async for changes in watching:
+                    for change in changes.changes:
+                        record = ConditionsRecord.unpack(change.value) if change.value else None
+                        if record is not None and _says(record, text):
+                            return record
+            finally:
+                await watching.aclose()  # type: ignore[attr-defined]
+        raise AssertionError
+
+
+def _says(record: ConditionsRecord, text: str) -> bool:
+    return any(text in one["message"] for one in record.conditions) if text else not record.conditions
+
+
+@pytest.fixture
+async def fleet(hub: Any) -> AsyncIterator[Fleet]:
+    """A fleet whose registry is not running yet."""
+    async with (
+        hub.connect("person") as person,
+        hub.connect("renderer") as renderer,
+        hub.connect("aggregator") as aggregator,
+        AsyncExitStack() as stack,
+    ):
+        yield Fleet(hub, person, renderer, aggregator, stack)
+
+
+@pytest.fixture
+async def served(fleet: Fleet) -> AsyncIterator[Fleet]:
+    """A fleet whose registry runs."""
+    async with running(fleet.hub):
+        await fleet.ready()
+        yield fleet
