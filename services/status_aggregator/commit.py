@@ -1,0 +1,152 @@
+"""What was folded, written to the bucket: one record for each application that changed, however often it did.
+
+While one commit is on its way the next gathers. The order makes a crash at any point repeat an idempotent step: events first (their ids
+tell a repeat), then documents, then how far each edge was folded, then the cursor. After a crash the stream is folded again from
+the cursor: a document that was written already has the announced digest, and changes nothing.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import structlog
+
+from outrider.bus import BusError
+from outrider.bus.buckets import KeyValue
+from outrider.bus.jetstream import JetStream
+from outrider.codec import MalformedMessage
+from outrider.names import ClusterName
+from outrider.records import StatusRecord
+from status_aggregator import document, frames
+from status_aggregator.events import Event
+from status_aggregator.fold import Held
+from status_aggregator.pipeline import all_written
+from status_aggregator.records import CURSOR, Cursor, EdgeTable, Key
+from status_aggregator.rejections import Rejections
+
+log = structlog.get_logger()
+
+AHEAD_MAX = 20_000
+# Documents and events that wait for a commit; beyond, folding waits: the stream keeps the rest.
+EVENTS_MAX = 5_000
+# Events that wait; beyond, only the newest of each subject is kept, and the others are counted.
+
+
+class Word(NamedTuple):
+    """A document and when it was said."""
+
+    held: Held
+    observed_at_ms: int
+    received_at_ms: int
+
+
+@dataclass
+class Commit:
+    """What is to be written together."""
+
+    cursor: Cursor | None = None
+    events: list[Event] = field(default_factory=list)
+    documents: dict[Key, Word | None] = field(default_factory=dict)
+    # None: the application is gone
+    edges: dict[ClusterName, dict[str, Any] | None] = field(default_factory=dict)
+    # fields of the EdgeRecord; None: the cluster is gone
+
+    def __len__(self) -> int:
+        return len(self.events) + len(self.documents)
+
+    def thin(self) -> int:
+        """Keep the newest event of each subject if there are too many; return how many are dropped."""
+        before = len(self.events)
+        if before > EVENTS_MAX:
+            newest = {event.subject: event for event in reversed(self.events)}
+            self.events = list(reversed(newest.values()))
+        return before - len(self.events)
+
+
+class Committer:
+    """Writes commits, one after the other."""
+
+    def __init__(
+        self,
+        js: JetStream,
+        bucket: KeyValue,
+        edges: EdgeTable,
+        rejections: Rejections,
+        may_write: Callable[[], bool],
+    ) -> None:
+        self._may_write = may_write
+        self._js, self._bucket, self._edges, self._rejections = js, bucket, edges, rejections
+        self._dirty, self._room = asyncio.Event(), asyncio.Event()
+        self._room.set()
+        self.pending = Commit()
+        self.committed = Cursor(0)
+        self.documents_written = self.events_published = self.events_dropped = 0
+
+    def changed(self) -> None:
+        """Tell that `pending` has something to write."""
+        self._dirty.set()
+        self.events_dropped += self.pending.thin()
+        if len(self.pending) >= AHEAD_MAX:
+            self._room.clear()
+
+    async def room(self) -> None:
+        """Wait until more may be folded."""
+        await self._room.wait()
+
+    async def run(self) -> None:
+        """Write until cancelled."""
+        while True:
+            await self._dirty.wait()
+            self._dirty.clear()
+            commit, self.pending = self.pending, Commit()
+            self._room.set()
+            await self._until_written(commit)
+
+    async def _until_written(self, commit: Commit) -> None:
+        while True:
+            try:
+                # Without the lease another may have folded further: an old document must not overwrite its newer one.
+                if self._may_write():
+                    await self.write(commit)
+                    return
+            except BusError as error:
+                # All of it again: every part may be repeated.
+                log.warning(
+                    "status not written, trying again", reason=str(error), documents=len(commit.documents)
+                )
+            await self._js.connection.pause()
+            await self._js.connection.wait_connected()
+
+    async def write(self, commit: Commit) -> None:
+        """Write one commit. BusError: it must be written again."""
+        await all_written(
+            self._js.publish(event.subject, event.body, event.headers) for event in commit.events
+        )
+        await all_written(self._document(key, word) for key, word in commit.documents.items())
+        await all_written(self._edge(cluster, changes) for cluster, changes in commit.edges.items())
+        if commit.cursor is not None:
+            await self._bucket.put(CURSOR, commit.cursor.pack())
+            self.committed = commit.cursor
+        self.documents_written += len(commit.documents)
+        self.events_published += len(commit.events)
+
+    async def _edge(self, cluster: ClusterName, changes: dict[str, Any] | None) -> None:
+        if changes is None:
+            await self._edges.forget(cluster)
+        else:
+            await self._edges.update(cluster, **changes)
+
+    async def _document(self, key: Key, word: Word | None) -> None:
+        if word is None:
+            await self._bucket.delete(key.text)
+            return
+        packed = frames.unpack(word.held.frame)
+        try:
+            document.check(packed)
+        except MalformedMessage as error:
+            # The last good one stays. Its patches are still followed, so that the edge is not asked for it for ever.
+            self._rejections.add("not a status document", cluster=key.cluster, reason=str(error))
+            return
+        record = StatusRecord(packed, word.observed_at_ms, word.received_at_ms)
+        await self._bucket.put(key.text, record.pack())

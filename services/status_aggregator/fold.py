@@ -1,0 +1,285 @@
+"""One batch of an edge folded into what the hub knows of it. Pure.
+
+Two things are kept apart for every application: the digest that the edge *announced* last, and the document that the hub
+*holds*. Where they differ the document is lacking: the last good one stays, and the edge is asked for the whole. The digests
+announced, all together, must have the batch's set digest; where they don't, batches were lost, and the edge is asked for everything.
+
+What an edge no longer has is known in one way only: a set of applications with exactly the digest that the edge gave leaves it out.
+Such a set is the known one after the batch, or `gathered`: what was announced since the two sets began to differ. An edge that begins
+anew or was asked for everything is gathered from the beginning.
+A whole set that comes in several batches is complete when the last of them has arrived.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+from outrider import delta
+from outrider.codec import MalformedMessage
+from outrider.messages import StatusBatch, StatusEntry
+from outrider.names import InvalidName, app_name, from_token, token
+from status_aggregator import frames
+from status_aggregator.document import DOCUMENT_MAX_BYTES, Headline, headline
+
+RETIRED_FOR_MS = 600_000
+# A batch of an epoch that has been replaced may still be under way this long; later, it is an edge that came back.
+RETIRED_MAX = 4
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one cluster may make the hub hold."""
+
+    document_max_bytes: int = DOCUMENT_MAX_BYTES
+    cluster_max_bytes: int = 32 << 20
+    # of documents: one stolen identity must not fill the bucket of the fleet
+    batch_max_bytes: int = 32 << 20
+    # unpacked from one batch: frames of 40 bytes can each announce a whole document
+    apps_max: int = 5_000
+
+
+class Held(NamedTuple):
+    """A document that the hub has."""
+
+    digest: bytes
+    # short
+    frame: bytes
+    # see `frames`
+    size_bytes: int
+    marks: tuple[str, str, str, str]
+    # sync, health, phase, start of the last operation: what events are made from
+
+
+class Known(NamedTuple):
+    """One application of an edge."""
+
+    announced: bytes
+    # short digest of the newest document that the edge has
+    held: Held | None
+    # the newest one that could be read, whatever was announced since
+    refused: bool = False
+    # the announced document can't be accepted, however often it is sent
+
+    @property
+    def lacking(self) -> bool:
+        """Whether the edge has a document that the hub still needs."""
+        return not self.refused and (self.held is None or self.held.digest != self.announced)
+
+
+@dataclass(frozen=True)
+class Edge:
+    """What the hub knows of one cluster. `epoch` None: it has never been heard of."""
+
+    epoch: int | None = None
+    seq: int = 0
+    apps: Mapping[str, Known] = field(default_factory=dict)
+    # by application token
+    gathered: Mapping[str, bytes] | None = None
+    # announced digests since the set began to differ, the edge began anew or was asked for everything; None: the set agrees
+    lacking: frozenset[str] = frozenset()
+    # applications whose announced document is still needed
+    size_bytes: int = 0
+    # of the held documents
+    retired: tuple[tuple[int, int], ...] = ()
+    # epochs that were replaced, and until when (hub's Unix time in ms) they are not believed
+
+
+class Change(NamedTuple):
+    """An application whose document is another one than before."""
+
+    app: str
+    before: Held | None
+    after: Held
+    headline: Headline
+
+
+@dataclass(frozen=True)
+class Folded:
+    """What a batch came to."""
+
+    edge: Edge
+    is_old: bool = False
+    # folded before, or of an epoch that was replaced: nothing has changed
+    is_restart: bool = False
+    changes: tuple[Change, ...] = ()
+    removed: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
+    # said to be gone, though the hub held no document of them
+    differs: bool = False
+    # the set is not the edge's: everything is to be asked for
+    entries: int = 0
+    rejected: Mapping[str, int] = field(default_factory=dict)
+    # entries by kind of fault
+
+
+def begin_gathering(edge: Edge) -> Edge:
+    """Return the state from which a whole set is gathered: the edge has been asked for everything."""
+    return replace(edge, gathered={})
+
+
+def fold(edge: Edge, batch: StatusBatch, now_ms: int, limits: Limits) -> Folded:
+    """Fold one batch. The same batch again changes nothing; whatever is wrong with an entry, the others are folded."""
+    if _is_old(edge, batch, now_ms):
+        return Folded(edge, is_old=True)
+    restart = batch.epoch != edge.epoch
+    folding = _Folding(edge, limits, gathered={} if restart else edge.gathered or {})
+    for raw in batch.entries:
+        folding.entry(raw)
+    differs = not folding.settle(batch.set_digest)
+    return Folded(
+        Edge(
+            epoch=batch.epoch,
+            seq=batch.seq,
+            apps=folding.apps,
+            gathered=folding.gathered if differs else None,
+            lacking=frozenset(folding.lacking),
+            size_bytes=folding.size_bytes,
+            retired=_retired(edge, batch, now_ms),
+        ),
+        is_restart=restart,
+        changes=tuple(folding.changes),
+        removed=tuple(folding.removed),
+        absent=tuple(folding.absent),
+        differs=differs,
+        entries=len(batch.entries),
+        rejected=folding.rejected,
+    )
+
+
+def _is_old(edge: Edge, batch: StatusBatch, now_ms: int) -> bool:
+    if batch.epoch == edge.epoch:
+        return batch.seq <= edge.seq
+    return any(batch.epoch == epoch and now_ms < until_ms for epoch, until_ms in edge.retired)
+
+
+def _retired(edge: Edge, batch: StatusBatch, now_ms: int) -> tuple[tuple[int, int], ...]:
+    if edge.epoch in (None, batch.epoch):
+        return edge.retired
+    kept = [
+        (epoch, until_ms) for epoch, until_ms in edge.retired if epoch != batch.epoch and now_ms < until_ms
+    ]
+    return (*kept, (edge.epoch or 0, now_ms + RETIRED_FOR_MS))[-RETIRED_MAX:]
+
+
+class _BatchTooLarge(Exception):
+    """The entries before this one have used up what one batch may unpack: this one is asked for again."""
+
+
+_KINDS = {
+    delta.TooLarge: "document too large",
+    delta.WrongBase: "document does not decode",
+    _BatchTooLarge: "batch too large",
+    MalformedMessage: "not a status document",
+}
+
+
+class _Folding:
+    """The state of an edge in the middle of a batch."""
+
+    def __init__(self, edge: Edge, limits: Limits, gathered: Mapping[str, bytes]) -> None:
+        self.apps = dict(edge.apps)
+        self.gathered = dict(gathered)
+        self.lacking = set(edge.lacking)
+        self.size_bytes = edge.size_bytes
+        self.changes: list[Change] = []
+        self.removed: list[str] = []
+        self.absent: list[str] = []
+        self.rejected: Counter[str] = Counter()
+        self._limits = limits
+        self._batch_left = limits.batch_max_bytes
+
+    def entry(self, raw: object) -> None:
+        try:
+            entry = StatusEntry.parse(raw)
+            self._admit(entry)
+        except (MalformedMessage, InvalidName):
+            self.rejected["malformed entry"] += 1
+        except delta.TooLarge:
+            self.rejected["too many applications"] += 1
+        else:
+            if entry.frame is None:
+                self._gone(entry.app)
+            else:
+                self._take(entry, entry.frame)
+
+    def _admit(self, entry: StatusEntry) -> None:
+        if entry.frame is not None and len(entry.digest) != delta.SHORT_DIGEST_BYTES:
+            raise MalformedMessage("StatusBatch.entries: not a short digest")
+        if entry.app not in self.apps:
+            if token(app_name(from_token(entry.app))) != entry.app:
+                raise MalformedMessage("StatusBatch.entries: a name that is no token")
+            if entry.frame is not None and len(self.apps) >= self._limits.apps_max:
+                raise delta.TooLarge(f"{self._limits.apps_max} applications are allowed")
+
+    def _gone(self, app: str) -> None:
+        self.gathered.pop(app, None)
+        if app in self.apps and self.apps[app].held:
+            self._remove(app)
+        else:
+            self._remove(app)
+            self.absent.append(app)
+
+    def _remove(self, app: str) -> None:
+        self.lacking.discard(app)
+        known = self.apps.pop(app, None)
+        if known is not None and known.held is not None:
+            self.size_bytes -= known.held.size_bytes
+            self.changes = [change for change in self.changes if change.app != app]
+            self.removed.append(app)
+
+    def _take(self, entry: StatusEntry, frame: bytes) -> None:
+        self.gathered[entry.app] = entry.digest
+        known = self.apps.get(entry.app)
+        if known and not known.lacking and known.announced == entry.digest:
+            return
+        held = known.held if known else None
+        refused = False
+        if held is None or held.digest != entry.digest:
+            try:
+                held = self._hold(entry, frame, held)
+            except (delta.WrongBase, _BatchTooLarge, MalformedMessage, delta.TooLarge) as error:
+                self.rejected[_KINDS[type(error)]] += 1
+                # A frame that does not decode may do so when it is sent again; a document that is none will never be one.
+                refused = entry.base is None and isinstance(error, MalformedMessage | delta.TooLarge)
+        self._know(entry.app, Known(entry.digest, held, refused))
+
+    def _know(self, app: str, known: Known) -> None:
+        self.apps[app] = known
+        if known.lacking:
+            self.lacking.add(app)
+        else:
+            self.lacking.discard(app)
+
+    def _hold(self, entry: StatusEntry, frame: bytes, old: Held | None) -> Held | None:
+        """Return the document in an entry; the old one when the entry is a patch against another."""
+        base = None
+        if entry.base is not None:
+            if old is None or old.digest != entry.base:
+                return old
+            base = old.frame
+        if self._batch_left <= 0:
+            raise _BatchTooLarge
+        document = frames.received(frame, base, max_bytes=self._limits.document_max_bytes)
+        self._batch_left -= len(document)
+        if delta.short(delta.digest(document)) != entry.digest:
+            raise delta.WrongBase("the digest differs from the announced one")
+        size_bytes = self.size_bytes + len(document) - (old.size_bytes if old else 0)
+        if size_bytes > self._limits.cluster_max_bytes:
+            raise delta.TooLarge(f"{self._limits.cluster_max_bytes} bytes are allowed")
+        head = headline(document)
+        marks = (head.sync, head.health, head.phase, head.started_at)
+        held = Held(entry.digest, frames.hold(document), len(document), marks)
+        self.size_bytes = size_bytes
+        self.changes.append(Change(entry.app, old, held, head))
+        return held
+
+    def settle(self, set_digest: bytes) -> bool:
+        """Compare with the edge's set; return whether it is known to be ours. Drops what the edge does not have."""
+        if delta.set_digest({app: known.announced for app, known in self.apps.items()}) == set_digest:
+            return True
+        if delta.set_digest(self.gathered) != set_digest:
+            return False
+        for app in [app for app in self.apps if app not in self.gathered]:
+            self._remove(app)
+        return True

@@ -1,0 +1,116 @@
+"""All that only one aggregator at a time may do: fold, write, tell of events, ask edges. Wired for one term of its lease."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import SystemRandom
+
+import structlog
+
+from outrider.bus.buckets import KeyValue
+from outrider.bus.jetstream import JetStream
+from outrider.names import ClusterName, from_token
+from outrider.topology import STATUSES
+from status_aggregator.announcing import Announcing
+from status_aggregator.commit import Committer
+from status_aggregator.fold import Limits
+from status_aggregator.ingest import Fleet, Ingest, starting_point
+from status_aggregator.mending import Mender, MendingSettings, Wants
+from status_aggregator.presence import Presence
+from status_aggregator.records import Cursor, EdgeTable, load
+from status_aggregator.registrations import Registrations
+from status_aggregator.rejections import Rejections
+from status_aggregator.view import View
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Around:
+    """What the parts work with."""
+
+    js: JetStream
+    view: View
+    registrations: Registrations
+    presence: Presence
+    rejections: Rejections
+    now_ms: Callable[[], int]
+    may_write: Callable[[], bool]
+    # whether the lease still holds
+    limits: Limits
+    mending: MendingSettings
+
+
+class Folding:
+    """The parts of one term."""
+
+    def __init__(self, around: Around, fleet: Fleet, edges: EdgeTable, start: Cursor) -> None:
+        js, rejections = around.js, around.rejections
+        self._around, self._fleet, self._edges, self._start = around, fleet, edges, start
+        self.committer = Committer(js, KeyValue(js, STATUSES), edges, rejections, around.may_write)
+        self.announcing = Announcing(
+            js, around.presence, edges, may_write=around.may_write, now_ms=around.now_ms
+        )
+        self.mender = Mender(
+            js.connection,
+            Wants(around.mending, SystemRandom()),
+            around.presence.connections.is_online,
+            fleet.ask_all,
+        )
+        self.ingest = Ingest(
+            js,
+            fleet,
+            self.committer,
+            self.mender,
+            rejections,
+            is_registered=around.registrations.keys.__contains__,
+            is_awaited=lambda cluster, app: around.view.is_awaited_gone(cluster, from_token(app)),
+            now_ms=around.now_ms,
+            limits=around.limits,
+        )
+
+    @classmethod
+    async def begin(cls, around: Around) -> "Folding":
+        """Go on from what is stored. BusError: try again."""
+        bucket = KeyValue(around.js, STATUSES)
+        loaded = await load(bucket)
+        start = await starting_point(around.js, loaded)
+        log.info("folding from", seq=start.seq, clusters=len(loaded.edge_records))
+        return cls(around, Fleet.of(loaded), EdgeTable(bucket, loaded.edge_records), start)
+
+    async def run(self) -> None:
+        """Fold until cancelled."""
+        for cluster in sorted(self._around.registrations.removed):
+            self._registered(cluster)
+        self._around.registrations.listener = self._registered
+        self._around.presence.listener = self._connected
+        connection = self._around.js.connection
+        connection.on_connected.append(self._reconnected)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self.committer.run(), name="commit")
+                tasks.create_task(self.announcing.run(), name="announce presence")
+                tasks.create_task(self.mender.run(), name="mend")
+                tasks.create_task(self.ingest.run(self._start), name="fold")
+        finally:
+            self._around.registrations.listener = self._around.presence.listener = None
+            connection.on_connected.remove(self._reconnected)
+
+    async def _reconnected(self) -> None:
+        self.ingest.arrival.interrupted()
+
+    def _connected(self, cluster: ClusterName) -> None:
+        self._fleet.connected(cluster)
+        self.mender.connected(cluster)
+
+    def _registered(self, cluster: ClusterName) -> None:
+        """Take up a change of a registration; with a cluster goes what is known of it."""
+        self._around.presence.concern([cluster])
+        if cluster in self._around.registrations.removed:
+            keys = self._fleet.forget(cluster)
+            self.mender.forget(cluster)
+            if keys or cluster in self._edges.records:
+                pending = self.committer.pending
+                pending.documents.update(dict.fromkeys(keys))
+                pending.edges[cluster] = None
+                self.committer.changed()

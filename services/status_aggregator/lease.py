@@ -1,0 +1,146 @@
+"""Which of several aggregators folds: one at a time, the others answer queries and stand by.
+
+The holder renews a key; whoever has seen no renewal for the whole term takes it over, by a write that holds only if nobody else wrote.
+No clocks are compared: the holder counts from before its write, a candidate from after it saw it. The successor of a holder that died
+(same instance name) need not wait: it is the same one.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import ClassVar
+
+import structlog
+
+from outrider.bus import BusError, WrongRevision
+from outrider.bus.buckets import KeyValue
+from outrider.codec import MalformedMessage, Message
+from outrider.tasks import background
+from status_aggregator.records import WRITER
+
+log = structlog.get_logger()
+
+TERM_S = 9.0
+# A holder that is silent for longer is replaced. A renewal is one small write each third of it.
+RELEASE_WITHIN_S = 2.0
+
+
+class LeaseLost(Exception):
+    """Another aggregator folds, or may by now: stop writing at once."""
+
+
+@dataclass(frozen=True)
+class Holder(Message):
+    """Who folds."""
+
+    VERSION: ClassVar[int] = 1
+    instance: str
+    # a name that survives a restart of the process
+    term: str = ""
+    # of this process alone
+
+
+class Lease:
+    """One aggregator's claim."""
+
+    def __init__(self, bucket: KeyValue, instance: str, term: str, term_s: float = TERM_S) -> None:
+        self._bucket, self._term_s = bucket, term_s
+        self._me = Holder(instance, term)
+        self._seen: tuple[int, Holder | None] | None = None
+        # revision and holder as the bucket has them; None: not known yet
+        self._changed = asyncio.Event()
+        self._valid_until_s = 0.0
+        self._is_first = True
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether nobody else can hold it at this moment."""
+        return asyncio.get_running_loop().time() < self._valid_until_s
+
+    @asynccontextmanager
+    async def held(self) -> AsyncIterator[None]:
+        """Wait until this process may fold; inside the block it may. LeaseLost ends the block."""
+        async with background(self._watch(), name="watch lease"):
+            revision = await self._acquired()
+            log.info("this aggregator folds", instance=self._me.instance)
+            try:
+                async with background(self._renew(revision), name="renew lease"):
+                    yield
+            finally:
+                await self._release()
+
+    async def _watch(self) -> None:
+        watching = self._bucket.watch(WRITER)
+        async with aclosing(watching):  # type: ignore[type-var]
+            async for changes in watching:
+                for change in changes.changes:
+                    self._seen = change.revision, _holder(change.value)
+                if not changes.changes and self._seen is None:
+                    self._seen = 0, None
+                self._changed.set()
+
+    async def _acquired(self) -> int:
+        while True:
+            self._changed.clear()
+            if self._is_free():
+                try:
+                    return await self._write()
+                except WrongRevision:
+                    log.info("another aggregator was faster")
+                    self._is_first = False
+                except BusError as error:
+                    log.warning("lease not written", reason=str(error))
+            try:
+                async with asyncio.timeout(self._term_s):
+                    await self._changed.wait()
+            except TimeoutError:
+                if self._seen is not None:
+                    # Whoever it was has said nothing for a whole term.
+                    self._seen = self._seen[0], None
+
+    def _is_free(self) -> bool:
+        if self._seen is None:
+            return False
+        holder = self._seen[1]
+        return holder is None or (self._is_first and holder.instance == self._me.instance)
+
+    async def _write(self) -> int:
+        """Take or renew the lease; return its revision. WrongRevision: another has it."""
+        begun_s = asyncio.get_running_loop().time()
+        revision = await self._bucket.replace(WRITER, self._me.pack(), self._seen[0] if self._seen else 0)
+        self._seen = revision, self._me
+        self._valid_until_s = begun_s + self._term_s
+        self._is_first = False
+        return revision
+
+    async def _renew(self, revision: int) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            self._seen = revision, self._me
+            await asyncio.sleep(self._term_s / 3)
+            try:
+                async with asyncio.timeout(max(0.0, self._valid_until_s - loop.time())):
+                    revision = await self._write()
+            except WrongRevision as error:
+                raise LeaseLost("another aggregator folds") from error
+            except (BusError, TimeoutError) as error:
+                if not self.is_valid:
+                    raise LeaseLost("the lease could not be renewed in time") from error
+
+    async def _release(self) -> None:
+        """Let another one begin at once."""
+        if self.is_valid:
+            self._valid_until_s = 0.0
+            with suppress(BusError, TimeoutError):
+                async with asyncio.timeout(RELEASE_WITHIN_S):
+                    await self._bucket.delete(WRITER)
+
+
+def _holder(value: bytes | None) -> Holder | None:
+    if value is None:
+        return None
+    try:
+        return Holder.unpack(value)
+    except MalformedMessage:
+        return Holder("")

@@ -1,0 +1,143 @@
+"""What this process keeps in bucket `status`, and how it is read back after a crash.
+
+    <cluster>.<application token>   StatusRecord: the last good document
+    <cluster>                       EdgeRecord: presence, last word, the last batch folded
+    _cursor                         the last sequence of stream STATUS that all the others hold
+    _writer                         which aggregator folds (`lease`)
+
+A key of a cluster or application never begins with `_`.
+"""
+
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, NamedTuple
+
+from outrider import delta
+from outrider.bus.buckets import KeyValue
+from outrider.codec import MalformedMessage, Message
+from outrider.names import ClusterName
+from outrider.records import EdgeRecord, StatusRecord
+from status_aggregator import fold, frames
+from status_aggregator.document import headline
+
+CURSOR = "_cursor"
+WRITER = "_writer"
+NEVER = EdgeRecord(online=False, since_ms=0)
+
+
+@dataclass(frozen=True)
+class Cursor(Message):
+    """Up to where stream STATUS is folded into the bucket."""
+
+    VERSION: ClassVar[int] = 1
+    seq: int
+    created: str = ""
+    # of the stream: another stream begins at 1 again
+
+
+class Key(NamedTuple):
+    """A key that is a cluster's (`app` empty) or an application's."""
+
+    cluster: ClusterName
+    app: str
+
+    @classmethod
+    def parse(cls, key: str) -> "Key | None":
+        """Return what a key is about; None if it is one of this process's own."""
+        if key.startswith("_"):
+            return None
+        cluster, _, app = key.partition(".")
+        return cls(ClusterName(cluster), app)
+
+    @property
+    def text(self) -> str:
+        """The key as the bucket has it."""
+        return f"{self.cluster}.{self.app}" if self.app else self.cluster
+
+
+class EdgeTable:
+    """The EdgeRecord of each cluster as the bucket has it. Two loops change parts of one record: both do it here."""
+
+    def __init__(self, bucket: KeyValue, records: dict[ClusterName, EdgeRecord]) -> None:
+        self._bucket = bucket
+        self.records = records
+
+    def get(self, cluster: ClusterName) -> EdgeRecord:
+        """Return a cluster's record; NEVER for one that was not heard of."""
+        return self.records.get(cluster, NEVER)
+
+    async def update(self, cluster: ClusterName, **changes: Any) -> None:
+        """Change fields of a record, and store it. BusError: the table has it, the next update stores it too."""
+        record = self.records[cluster] = replace(self.get(cluster), **changes)
+        await self._bucket.put(cluster, record.pack())
+
+    async def forget(self, cluster: ClusterName) -> None:
+        """Delete the record of a cluster that is no longer registered."""
+        self.records.pop(cluster, None)
+        await self._bucket.delete(cluster)
+
+
+@dataclass
+class Loaded:
+    """The bucket as it was when it was read."""
+
+    cursor: Cursor = field(default_factory=lambda: Cursor(0))
+    edge_records: dict[ClusterName, EdgeRecord] = field(default_factory=dict)
+    known: dict[ClusterName, dict[str, fold.Known]] = field(default_factory=dict)
+
+    def edges(self) -> dict[ClusterName, fold.Edge]:
+        """Return the state that folding goes on from."""
+        return {
+            cluster: _edge(self.edge_records.get(cluster, NEVER), self.known.get(cluster, {}))
+            for cluster in {*self.edge_records, *self.known}
+        }
+
+
+def _edge(record: EdgeRecord, apps: dict[str, fold.Known]) -> fold.Edge:
+    size_bytes = sum(known.held.size_bytes for known in apps.values() if known.held)
+    if not record.heard_at_ms:
+        return fold.Edge(apps=apps, size_bytes=size_bytes)
+    return fold.Edge(epoch=record.epoch, seq=record.seq, apps=apps, size_bytes=size_bytes)
+
+
+async def load(bucket: KeyValue) -> Loaded:
+    """Read the bucket."""
+    loaded = Loaded()
+    watching = bucket.watch()
+    async with aclosing(watching):  # type: ignore[type-var]
+        async for changes in watching:
+            for change in changes.changes:
+                _take(loaded, change.key, change.value)
+            if changes.caught_up:
+                break
+    return loaded
+
+
+def _take(loaded: Loaded, text: str, value: bytes | None) -> None:
+    key = Key.parse(text)
+    if key is None:
+        if text == CURSOR and value is not None:
+            loaded.cursor = Cursor.unpack(value)
+    elif key.app:
+        apps = loaded.known.setdefault(key.cluster, {})
+        known = _known(value) if value is not None else None
+        if known is None:
+            apps.pop(key.app, None)
+        else:
+            apps[key.app] = known
+    elif value is None:
+        loaded.edge_records.pop(key.cluster, None)
+    else:
+        loaded.edge_records[key.cluster] = EdgeRecord.unpack(value)
+
+
+def _known(value: bytes) -> fold.Known | None:
+    """Return a stored document as one that the edge announced; None when it can't be read, so that it is asked for."""
+    try:
+        document = StatusRecord.unpack(value).document
+        head = headline(document)
+    except MalformedMessage:
+        return None
+    digest = delta.short(delta.digest(document))
+    marks = (head.sync, head.health, head.phase, head.started_at)
+    return fold.Known(digest, fold.Held(digest, frames.hold(document), len(document), marks))

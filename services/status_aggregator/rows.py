@@ -1,0 +1,122 @@
+"""One application as the hub shows it: what should be, what the edge said last, and how far that may be trusted. Pure."""
+
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+from outrider.messages import Desired
+from outrider.names import ClusterName
+from outrider.records import ApplicationRecord, StatusRecord
+from status_aggregator import document
+from status_aggregator.document import MESSAGE_MAX_CHARS, UNKNOWN
+
+OUT_OF_SYNC: Final = "OutOfSync"
+NOWHERE = ClusterName("")
+# The cluster of an application whose destination is not registered.
+
+
+class Seen(NamedTuple):
+    """What an edge said of an application."""
+
+    reported: document.Reported
+    observed_at_ms: int
+    received_at_ms: int
+
+    @classmethod
+    def of(cls, record: StatusRecord) -> "Seen":
+        """Return what lists need of a stored document; MalformedMessage if it is none."""
+        said = document.reported(document.check(record.document))
+        return cls(said, record.observed_at_ms, record.received_at_ms)
+
+
+class Wanted(NamedTuple):
+    """The newest Desired record of an application on one cluster."""
+
+    generation: tuple[int, int]
+    revision: str
+    is_tombstone: bool
+
+    @classmethod
+    def of(cls, record: Desired) -> "Wanted":
+        """Return what lists need of a record."""
+        revision = record.revision.hex() if isinstance(record.revision, bytes) else record.revision
+        return cls((record.epoch, record.counter), revision, record.is_tombstone)
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """What a person applied, and what the hub has to say of it."""
+
+    name: str
+    project: str
+    destination: str
+    # name or server URL, as written
+    deleting: bool = False
+    conditions: tuple[tuple[str, str], ...] = ()
+    # type and message
+    told_cluster: str = ""
+    # where the registry says that it runs
+
+    @classmethod
+    def of(cls, record: ApplicationRecord) -> "Application":
+        """Return what lists need of a record."""
+        spec = _map(record.manifest.get("spec"))
+        destination = _map(spec.get("destination"))
+        target = str(destination.get("name") or destination.get("server") or "")
+        return cls(record.name, str(spec.get("project") or "default"), target, record.deleting)
+
+
+def _map(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+class Row(NamedTuple):
+    """An application as it is shown, but for its cluster's presence and freshness."""
+
+    sync: str
+    health: str
+    revision: str
+    message: str
+    delivered: bool
+
+
+def row(application: Application, cluster: ClusterName, wanted: Wanted | None, seen: Seen | None) -> Row:
+    """Put together what is shown."""
+    delivered = seen is not None and wanted is not None and is_delivered(wanted, seen.reported)
+    said = "; ".join(message for _, message in application.conditions)
+    if seen is None:
+        message = said or _awaited(application, cluster, wanted)
+        return Row(UNKNOWN, UNKNOWN, "", message[:MESSAGE_MAX_CHARS], False)
+    reported = seen.reported
+    message = said or (reported.message if delivered else _undelivered(wanted, reported.revision))
+    return Row(
+        reported.sync if delivered else OUT_OF_SYNC,
+        reported.health,
+        reported.revision,
+        message[:MESSAGE_MAX_CHARS],
+        delivered,
+    )
+
+
+def is_delivered(wanted: Wanted, reported: document.Reported) -> bool:
+    """Whether an edge works on the newest record."""
+    if wanted.is_tombstone or reported.revision != wanted.revision:
+        return False
+    return reported.generation is None or reported.generation >= wanted.generation
+
+
+def _awaited(application: Application, cluster: ClusterName, wanted: Wanted | None) -> str:
+    if cluster == NOWHERE:
+        return f"no cluster is registered as {application.destination!r}"
+    if wanted is None:
+        return "waiting for its first rendering"
+    return "waiting for the cluster's first word of it"
+
+
+def _undelivered(wanted: Wanted | None, revision: str) -> str:
+    if wanted is None:
+        return "the hub has no desired state of it yet"
+    if wanted.is_tombstone:
+        return "to be removed; the cluster has not confirmed it yet"
+    if revision == wanted.revision:
+        return f"a newer state of revision {wanted.revision} has not reached the cluster yet"
+    return f"revision {wanted.revision} has not reached the cluster yet; it is at {revision or 'none'}"

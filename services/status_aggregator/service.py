@@ -1,0 +1,123 @@
+"""The aggregator, wired: it answers at once, and folds while it holds the lease."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import structlog
+
+from outrider.bus import BusError, Connection, connected
+from outrider.bus.buckets import KeyValue
+from outrider.bus.jetstream import JetStream
+from outrider.bus.services import serve
+from outrider.bus.topology import ensure
+from outrider.identity import credentials
+from outrider.topology import HUB, STATUSES
+from status_aggregator import scrape
+from status_aggregator.folding import Around, Folding
+from status_aggregator.lease import Lease, LeaseLost
+from status_aggregator.metrics import Sources, exposition
+from status_aggregator.presence import Presence
+from status_aggregator.queries import Queries
+from status_aggregator.registrations import Registrations
+from status_aggregator.rejections import Rejections
+from status_aggregator.settings import Address, InvalidSetting, Settings
+from status_aggregator.view import View
+from status_aggregator.watching import Watching
+
+log = structlog.get_logger()
+
+VERSION = "0.1.0"
+
+
+async def run(settings: Settings) -> None:
+    """Wire the process. Ends only by cancellation or by the first loop that fails."""
+    bus = credentials.bus_settings(settings.credentials, settings.servers)
+    sources = Sources(View(settings.freshness), Rejections())
+    async with _metrics(settings, sources), connected(bus) as connection:
+        await work(settings, connection, sources)
+
+
+async def work(settings: Settings, connection: Connection, sources: Sources) -> None:
+    """Run the aggregator's loops."""
+    js = JetStream(connection)
+    await _ensured(js)
+    registrations, view = Registrations(), sources.view
+    watching = Watching(js, view, sources.rejections, on_cluster=registrations.put, now_ms=_now_ms)
+    presence = Presence(connection, registrations.keys, sources.rejections)
+    queries = Queries(view, KeyValue(js, STATUSES), watching.ready, _now_ms)
+    lease = Lease(KeyValue(js, STATUSES), settings.instance, connection.unique_name(), settings.lease_s)
+    around = Around(
+        js,
+        view,
+        registrations,
+        presence,
+        sources.rejections,
+        now_ms=_now_ms,
+        may_write=lambda: lease.is_valid,
+        limits=settings.limits,
+        mending=settings.mending,
+    )
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(watching.run(), name="watch")
+        tasks.create_task(serve(connection, "status-aggregator", VERSION, queries.endpoints()), name="serve")
+        # Whose word counts must be known before any is folded.
+        await watching.ready.wait()
+        tasks.create_task(presence.run(), name="presence")
+        tasks.create_task(_fold(lease, around, sources), name="fold")
+
+
+async def _fold(lease: Lease, around: Around, sources: Sources) -> None:
+    """Fold whenever this aggregator is the one that does."""
+    while True:
+        try:
+            async with lease.held():
+                sources.folding = await Folding.begin(around)
+                await sources.folding.run()
+        except* LeaseLost as errors:
+            log.warning("folding ended", reason=str(errors.exceptions[0]))
+        except* BusError as errors:
+            log.warning("folding not begun", reason=str(errors.exceptions[0]))
+            await around.js.connection.pause()
+        finally:
+            sources.folding = None
+
+
+async def _ensured(js: JetStream) -> None:
+    """Declare what this process needs, as soon as the bus lets it."""
+    while True:
+        await js.connection.wait_connected()
+        try:
+            await ensure(js, HUB.of("aggregator"))
+        except BusError as error:
+            log.warning("streams not declared, trying again", reason=str(error))
+            await js.connection.pause()
+        else:
+            return
+
+
+@asynccontextmanager
+async def _metrics(settings: Settings, sources: Sources) -> AsyncIterator[None]:
+    async with AsyncExitStack() as stack:
+        if settings.metrics is not None:
+            try:
+                port = await stack.enter_async_context(
+                    scrape.serving(*settings.metrics, lambda: exposition(sources, _now_ms()))
+                )
+            except OSError as error:
+                _refuse(settings.metrics, error, is_asked_for=settings.is_metrics_asked_for)
+            else:
+                log.info("metrics served", host=settings.metrics.host, port=port)
+        yield
+
+
+def _refuse(address: Address, error: OSError, *, is_asked_for: bool) -> None:
+    text = f"metrics can't be served on {address.host}:{address.port}: {error.strerror or error}"
+    if is_asked_for:
+        raise InvalidSetting(f"{text}; set OUTRIDER_METRICS to another address, or to off")
+    log.warning("metrics are not served", reason=text)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

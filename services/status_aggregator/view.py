@@ -1,0 +1,195 @@
+"""What answers are made from: every application and cluster, in memory, kept up by watching the hub's buckets.
+
+The order in which facts arrive does not matter: an application may be known before its cluster, a status before its application.
+Documents are not kept here: who asks for one document is answered from the bucket.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+
+from outrider.names import ClusterName
+from outrider.records import ClusterRecord, EdgeRecord
+from status_aggregator.freshness import Freshness, FreshnessLimits, Presence
+from status_aggregator.ordered import OrderedNames
+from status_aggregator.rows import NOWHERE, Application, Row, Seen, Wanted, row
+from status_aggregator.tally import Cluster, Shown, Tally
+
+Conditions = tuple[tuple[str, str], ...]
+# Type and message of each.
+
+
+class View:
+    """The whole fleet. Changes come from one loop for each source; reading never waits."""
+
+    def __init__(self, limits: FreshnessLimits) -> None:
+        self._clusters: dict[ClusterName, Cluster] = {NOWHERE: Cluster(NOWHERE)}
+        self._applications: dict[str, Application] = {}
+        self._told: dict[str, tuple[Conditions, str]] = {}
+        # conditions and cluster by application; they may be known before it is
+        self._placed: dict[str, tuple[ClusterName, Shown]] = {}
+        # how each application is counted
+        self._destined: dict[str, set[str]] = {}
+        # applications by everything that may name their cluster
+        self._server_of: dict[str, ClusterName] = {}
+        self.tally = Tally(limits)
+        self.names = OrderedNames()
+        self.cluster_names = OrderedNames()
+        self.presences: Counter[Presence] = Counter()
+
+    def application(self, name: str) -> Application | None:
+        """Return an application; None if there is none of that name."""
+        return self._applications.get(name)
+
+    def cluster_of(self, name: str) -> Cluster:
+        """Return the cluster that an application is destined to; `NOWHERE`'s if it is not registered."""
+        return self._clusters[self._placed[name][0]]
+
+    def cluster(self, name: str) -> Cluster | None:
+        """Return a registered cluster."""
+        found = self._clusters.get(ClusterName(name))
+        return found if found and found.record else None
+
+    def clusters_after(self, name: str) -> Iterator[Cluster]:
+        """Yield the registered clusters after a name, in order. Not valid across a change."""
+        return (self._clusters[ClusterName(found)] for found in self.cluster_names.after(name))
+
+    def shown(self, name: str) -> tuple[str, str, Freshness]:
+        """Return sync, health and freshness of an application, without putting together the rest."""
+        place, shown = self._placed[name]
+        return shown.sync, shown.health, self._clusters[place].freshness_of(shown)
+
+    def row(self, name: str) -> Row:
+        """Return an application as it is shown."""
+        cluster = self.cluster_of(name)
+        return row(self._applications[name], cluster.name, cluster.wanted.get(name), cluster.seen.get(name))
+
+    def is_awaited_gone(self, cluster: ClusterName, name: str) -> bool:
+        """Whether the newest record of an application is a tombstone."""
+        found = self._clusters.get(cluster)
+        wanted = found.wanted.get(name) if found else None
+        return wanted is not None and wanted.is_tombstone
+
+    def put_application(self, name: str, application: Application | None) -> None:
+        """Take up an application; None: it is gone."""
+        known = self._applications.get(name)
+        if known is not None:
+            self._unlink(known)
+        if application is not None:
+            if known is None:
+                self.names.add(name)
+            self._link(application)
+        elif known is not None:
+            self._uncount(name)
+            del self._applications[name], self._placed[name]
+            self.names.remove(name)
+
+    def put_conditions(self, name: str, conditions: Conditions, cluster: str) -> None:
+        """Take up what the registry says of an application."""
+        if conditions or cluster:
+            self._told[name] = conditions, cluster
+        else:
+            self._told.pop(name, None)
+        if (known := self._applications.get(name)) is not None:
+            self._unlink(known)
+            self._link(known)
+
+    def put_cluster(self, name: ClusterName, record: ClusterRecord | None) -> None:
+        """Take up a registration; None: it is gone."""
+        cluster = self._known(name)
+        before, cluster.record = cluster.record, record
+        if before is None and record is not None:
+            self.cluster_names.add(name)
+            self.presences[cluster.presence] += 1
+        if before is not None and record is None:
+            self.cluster_names.remove(name)
+            self.presences[cluster.presence] -= 1
+        destinations = {str(name), *(known.server for known in (before, record) if known and known.server)}
+        for server in destinations - {name}:
+            if self._server_of.get(server) == name:
+                del self._server_of[server]
+        if record is not None and record.server:
+            self._server_of[record.server] = name
+        for application in {app for found in destinations for app in self._destined.get(found, ())}:
+            self._count(application)
+
+    def put_edge(self, name: ClusterName, edge: EdgeRecord | None, now_ms: int) -> None:
+        """Take up presence and last word of a cluster."""
+        cluster = self._known(name)
+        before, cluster.edge = cluster.presence, edge
+        if cluster.record is not None:
+            self.presences[before] -= 1
+            self.presences[cluster.presence] += 1
+        self.tally.judge(cluster, now_ms)
+
+    def put_seen(self, name: ClusterName, app: str, seen: Seen | None) -> None:
+        """Take up what an edge said of an application; None: it has it no longer."""
+        cluster = self._known(name)
+        if seen is not None:
+            cluster.seen[app] = seen
+        else:
+            cluster.seen.pop(app, None)
+            if (wanted := cluster.wanted.get(app)) and wanted.is_tombstone:
+                # It has done its work; that it is purged from its stream is not told.
+                del cluster.wanted[app]
+        self._count_at(name, app)
+
+    def put_wanted(self, name: ClusterName, app: str, wanted: Wanted) -> None:
+        """Take up the newest Desired record of an application."""
+        self._known(name).wanted[app] = wanted
+        self._count_at(name, app)
+
+    def _known(self, name: ClusterName) -> Cluster:
+        found = self._clusters.get(name)
+        if found is None:
+            found = self._clusters[name] = Cluster(name)
+        return found
+
+    def _link(self, application: Application) -> None:
+        conditions, cluster = self._told.get(application.name, ((), ""))
+        linked = replace(application, conditions=conditions, told_cluster=cluster)
+        self._applications[application.name] = linked
+        for destination in (linked.destination, linked.told_cluster):
+            self._destined.setdefault(destination, set()).add(application.name)
+        self._count(application.name)
+
+    def _unlink(self, application: Application) -> None:
+        for destination in (application.destination, application.told_cluster):
+            destined = self._destined.get(destination, set())
+            destined.discard(application.name)
+            if not destined:
+                self._destined.pop(destination, None)
+
+    def _place(self, application: Application) -> ClusterName:
+        for name in (application.told_cluster, application.destination):
+            if (found := self.cluster(name)) is not None:
+                return found.name
+        return self._server_of.get(application.destination, NOWHERE)
+
+    def _count_at(self, cluster: ClusterName, app: str) -> None:
+        placed = self._placed.get(app)
+        if placed is not None and placed[0] == cluster:
+            self._count(app)
+
+    def _count(self, name: str) -> None:
+        """Count an application where and as it is, no longer as it was."""
+        application = self._applications[name]
+        cluster = self._clusters[self._place(application)]
+        found = row(application, cluster.name, cluster.wanted.get(name), cluster.seen.get(name))
+        shown = Shown(found.sync, found.health, name in cluster.seen)
+        before = self._placed.get(name)
+        if before == (cluster.name, shown):
+            return
+        if before is not None and before[0] == cluster.name:
+            self.tally.add(cluster, before[1], -1)
+        else:
+            self._uncount(name)
+            cluster.names.add(name)
+        self._placed[name] = cluster.name, shown
+        self.tally.add(cluster, shown, 1)
+
+    def _uncount(self, name: str) -> None:
+        if (before := self._placed.get(name)) is not None:
+            cluster = self._clusters[before[0]]
+            cluster.names.remove(name)
+            self.tally.add(cluster, before[1], -1)
