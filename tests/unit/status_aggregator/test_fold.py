@@ -2,12 +2,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from tests.unit.status_aggregator.edge_model import EdgeModel, batch, entry, gone, operation, status
 
 from outrider import codec, delta
 from outrider.messages import StatusBatch
 from status_aggregator import frames
 from status_aggregator.fold import RETIRED_FOR_MS, Edge, Folded, Limits, begin_gathering, fold
-from tests.unit.status_aggregator.edge_model import EdgeModel, batch, entry, gone, operation, status
 
 LIMITS = Limits()
 A, B = status("Healthy"), status("Degraded", message="crash loop")

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from tests.unit.status_aggregator.edge_model import EdgeModel, status
 
 from outrider import codec
 from outrider.messages import StatusBatch
 from status_aggregator import frames
 from status_aggregator.fold import RETIRED_FOR_MS, Edge, Limits, begin_gathering, fold
-from tests.unit.status_aggregator.edge_model import EdgeModel, status
 
 APPS = ("a", "b", "c", "d_e")
 HEALTHS = ("Healthy", "Progressing", "Degraded")
