@@ -26,6 +26,7 @@ _ORDER = (
     "online", "offline", "Healthy", "Progressing", "Suspended", "Degraded", "Missing", "Synced", "OutOfSync", "fresh", "stale",
 )  # fmt: skip
 # Of the counts in a line; what is unknown comes last.
+PAGE_MAX = 500
 CLUSTERS_LOOKED_AT = 2000
 # For those that are offline, which the hub has no filter for.
 _TROUBLE: tuple[dict[str, str], ...] = (
@@ -65,7 +66,7 @@ async def screenful(hub: Hub, rows: int) -> Fleet:
     found: dict[str, dict[str, Any]] = {}
     for wanted in _TROUBLE:
         if len(found) < room:
-            page = await hub.status("apps", limit=room, **wanted)
+            page = await hub.status("apps", limit=min(room, PAGE_MAX), **wanted)
             found |= {str(item["name"]): item for item in page["items"] if str(item["name"]) not in found}
     return Fleet(summary, clusters_shown, list(found.values())[:room])
 

@@ -39,6 +39,11 @@ def span(seconds: float) -> str:
     return f"{int(seconds // _DAY_S)} days"
 
 
+def told_at_ms(item: Mapping[str, Any]) -> int:
+    """Return when the hub last heard what it says of an application: a cluster's every word vouches for all that it runs."""
+    return int(item.get("heard_at_ms") or item.get("received_at_ms") or 0)
+
+
 def ago(at_ms: int | None, now: datetime) -> str:
     """Return how long ago a moment was; a dash if it never was."""
     if not at_ms:
@@ -57,17 +62,17 @@ def word(item: Mapping[str, Any], field: str, now: datetime) -> Text:
     value = str(item.get(field) or "Unknown")
     if is_fresh(item):
         return styled(value, _STYLES.get(value, ""))
-    if item.get("freshness") == "unknown" or not item.get("observed_at_ms"):
+    if item.get("freshness") == "unknown" or not told_at_ms(item):
         return styled(value if value == "Unknown" else f"{value}?", PALE)
-    return styled(f"{value} as of {clock(int(item['observed_at_ms']), now)}", STALE)
+    return styled(f"{value} as of {clock(told_at_ms(item), now)}", STALE)
 
 
 def last_word(item: Mapping[str, Any], now: datetime) -> Text:
     """Return how old the last word about an application is, and why no newer one comes."""
     offline = item.get("presence") == "offline"
-    if not item.get("received_at_ms"):
+    if not told_at_ms(item) or item.get("freshness") == "unknown":
         return styled("never heard of, cluster offline" if offline else "never heard of", PALE)
-    age = ago(int(item["received_at_ms"]), now)
+    age = ago(told_at_ms(item), now)
     if is_fresh(item):
         return styled(age, "")
     return styled(f"{age}, cluster {'offline' if offline else 'silent'}", STALE)
@@ -87,9 +92,9 @@ def sentence(item: Mapping[str, Any], now: datetime) -> str:
     state = f"{item.get('sync') or 'Unknown'}, {item.get('health') or 'Unknown'}"
     if is_fresh(item):
         return state
-    if not item.get("received_at_ms"):
+    if not told_at_ms(item) or item.get("freshness") == "unknown":
         return f"{state}: {last_word(item, now).plain}"
-    return f"{state} as of {clock(int(item.get('observed_at_ms') or item['received_at_ms']), now)}, {last_word(item, now).plain}"
+    return f"{state} as of {clock(told_at_ms(item), now)}, {last_word(item, now).plain}"
 
 
 def short_revision(revision: Any) -> str:

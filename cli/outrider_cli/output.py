@@ -40,10 +40,22 @@ def output_option(function: AnyFunction) -> AnyFunction:
 def emit(value: Any, output: Format, as_table: Callable[[], RenderableType]) -> None:
     """Print a result: `value` for programs, or what `as_table` makes of it for people."""
     if output == "table":
-        console().print(as_table())
+        show(as_table())
     else:
         sys.stdout.write(encoded(value, output))
         sys.stdout.flush()
+
+
+def show(shown: RenderableType) -> None:
+    """Print for people. Where nobody but a program reads, lines end with their text."""
+    printer = console()
+    if printer.is_terminal:
+        printer.print(shown)
+        return
+    with printer.capture() as captured:
+        printer.print(shown)
+    sys.stdout.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
+    sys.stdout.flush()
 
 
 def encoded(value: Any, output: Literal["json", "yaml"]) -> str:

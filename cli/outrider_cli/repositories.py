@@ -131,10 +131,10 @@ def _from_file(path: Path | None) -> str | None:
     type=click.Path(path_type=Path),
     help="Certificates (PEM) to trust for HTTPS, instead of the public ones.",
 )
-@click.option("--pool", default=DEFAULT_POOL, show_default=True, help="Which renderers read it.")
+@click.option("--pool", help=f"Which renderers read it. [default: {DEFAULT_POOL}]")
 @hub_option
 @output_option
-def add(url: str, pool: str, state: Path | None, output: Format, **given: Any) -> None:
+def add(url: str, pool: str | None, state: Path | None, output: Format, **given: Any) -> None:
     """Add repository URL, or change how it is reached.
 
     \b
@@ -147,9 +147,10 @@ def add(url: str, pool: str, state: Path | None, output: Format, **given: Any) -
 
     async def added(hub: Hub) -> dict[str, Any]:
         sealed = await _sealed(hub, secret) if secret else None
-        return await hub.registry("repo.add", url=url, pool=pool, sealed=sealed, public=access.public())
+        shown = access.public() if secret else None
+        return await hub.registry("repo.add", url=url, pool=pool, sealed=sealed, public=shown)
 
-    answer = {"url": url, "pool": pool, **access.public(), **asking(state, added)}
+    answer = {"url": url, **asking(state, added)}
     emit(answer, output, lambda: styled(f"repository {url} {answer.get('result', 'added')}", ""))
 
 

@@ -13,7 +13,7 @@ import signal
 import socket
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,7 @@ class Wanted:
     websocket_port: int | None = None
     poll_interval: float | None = None
     local_repositories: bool = False
-    metrics: dict[str, str] = field(default_factory=dict)
+    metrics: str | None = None
 
     @property
     def address(self) -> str:
@@ -146,37 +146,25 @@ class Hub:
         wanted = self.wanted
         poll = {"OUTRIDER_POLL_INTERVAL": f"{wanted.poll_interval:g}"} if wanted.poll_interval else {}
         local = {"OUTRIDER_LOCAL_REPOSITORIES": "1"} if wanted.local_repositories else {}
+        metrics = {"OUTRIDER_METRICS": wanted.metrics} if wanted.metrics else {}
+        keys = {
+            role: {"OUTRIDER_KEYS": str(wanted.state / f"{role}.json")} for role in ("registry", "renderer")
+        }
         child = partial(self._child, port)
         return [
-            child(
-                "app-registry",
-                "app_registry",
-                "registry",
-                {"OUTRIDER_KEYS": str(wanted.state / "registry.json")},
-            ),
-            child(
-                "repo-renderer",
-                "repo_renderer",
-                "renderer",
-                {"OUTRIDER_KEYS": str(wanted.state / "renderer.json"), **poll, **local},
-            ),
-            child("status-aggregator", "status_aggregator", "aggregator", {}),
+            child("app-registry", "app_registry", "registry", keys["registry"]),
+            child("repo-renderer", "repo_renderer", "renderer", {**keys["renderer"], **poll, **local}),
+            child("status-aggregator", "status_aggregator", "aggregator", metrics),
         ]
 
     def _child(self, port: int, name: str, module: str, role: str, more: dict[str, str]) -> Child:
-        wanted = self.wanted
-        measured = {"OUTRIDER_METRICS": wanted.metrics[name]} if name in wanted.metrics else {}
-        return Child(
-            name,
-            module,
-            {
-                "OUTRIDER_CREDENTIALS": str(wanted.state / "credentials" / f"{role}.creds"),
-                "OUTRIDER_SERVERS": wanted.local_server(port),
-                "OUTRIDER_STATE": str(wanted.state / "work" / name),
-                **more,
-                **measured,
-            },
-        )
+        state = self.wanted.state
+        environment = {
+            "OUTRIDER_CREDENTIALS": str(state / "credentials" / f"{role}.creds"),
+            "OUTRIDER_SERVERS": self.wanted.local_server(port),
+            "OUTRIDER_STATE": str(state / "work" / name),
+        }
+        return Child(name, module, {**environment, **more})
 
     def _restarts(self) -> Restarts:
         return Restarts(_RESTARTS, random.SystemRandom())

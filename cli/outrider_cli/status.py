@@ -12,7 +12,7 @@ import click
 from outrider_cli import fleet
 from outrider_cli.asking import asking
 from outrider_cli.failure import Failed
-from outrider_cli.output import Format, console, emit, output_option, styled
+from outrider_cli.output import Format, console, emit, output_option, show, styled
 from outrider_cli.state_folder import hub_option
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def status(watch: bool, state: Path | None, output: Format) -> None:
 
 async def _once(hub: Hub, output: Format) -> None:
     if output == "table":
-        console().print(await _screen(hub))
+        show(await _screen(hub))
     else:
         emit((await fleet.whole(hub)).as_dict(), output, lambda: "")
 

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from outrider_cli.identity_folder import Prepared
 
-SERVICES = ("app-registry", "repo-renderer", "status-aggregator")
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*")
 _HOST_MAX_CHARS = 253
 
@@ -36,19 +35,12 @@ def hosts(_context: click.Context, _parameter: click.Parameter, given: tuple[str
     return given
 
 
-def metrics(_context: click.Context, _parameter: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
-    """Return where each service's metrics are served; a usage error shows the form."""
-    found = {}
-    for one in given:
-        named, equals, address = one.rpartition("=")
-        service = named if equals else "status-aggregator"
-        host, colon, port = address.rpartition(":")
-        if service not in SERVICES or service in found or not (host and colon and port.isdecimal()):
-            raise click.BadParameter(
-                f"{one!r}: write HOST:PORT, or SERVICE=HOST:PORT with one of {', '.join(SERVICES)}, each once"
-            )
-        found[service] = address
-    return found
+def metrics(_context: click.Context, _parameter: click.Parameter, given: str | None) -> str | None:
+    """Return where metrics are served; a usage error shows the form."""
+    host, colon, port = (given or "off").rpartition(":")
+    if given not in (None, "off") and not (host and colon and port.isdecimal()):
+        raise click.BadParameter(f"{given!r}: write HOST:PORT, as 127.0.0.1:9464, or off")
+    return given
 
 
 state_option = click.option(
@@ -127,8 +119,8 @@ def _made(folder: Path, prepared: Prepared) -> RenderableType:
     help="Read repositories on this machine (file://) and in private networks too.",
 )  # fmt: skip
 @click.option(
-    "--metrics", multiple=True, callback=metrics, metavar="[SERVICE=]HOST:PORT",
-    help="Serve Prometheus metrics there: those of the status-aggregator, or of the service named; may be repeated.",
+    "--metrics", callback=metrics, metavar="HOST:PORT",
+    help="Where Prometheus finds the fleet's metrics, or off. [default: 127.0.0.1:9464]",
 )  # fmt: skip
 @output_option
 def up(state: Path | None, output: Format, **given: Any) -> int:

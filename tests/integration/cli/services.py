@@ -190,9 +190,8 @@ class Services:
     async def list_repositories(self, arguments: dict[str, Any]) -> Any:
         """`hub.registry.repo.list`."""
         held = [self.repositories[url] for url in sorted(self.repositories)]
-        return self.paged(
-            [{name: one[name] for name in ("url", "pool", "public")} for one in held], arguments
-        )
+        shown = [{"pool": "default", "public": {}, **one, "sealed": None} for one in held]
+        return self.paged(shown, arguments)
 
     async def _repo_key(self, _arguments: dict[str, Any]) -> Any:
         return {"sealing_key": sealing.public_key(self.sealing_key)}

@@ -58,11 +58,11 @@ def test_what_names_no_object_is_a_usage_error(text: str) -> None:
         syncing.selectors(CONTEXT, click.Option(["--resource"]), (text,))
 
 
-def test_metrics_are_those_of_the_aggregator_unless_a_service_is_named() -> None:
+def test_what_is_no_address_for_metrics_is_a_usage_error() -> None:
     option = click.Option(["--metrics"])
-    found = up.metrics(CONTEXT, option, ("127.0.0.1:9090", "repo-renderer=[::1]:9091"))
-    assert found == {"status-aggregator": "127.0.0.1:9090", "repo-renderer": "[::1]:9091"}
-    for wrong in (("9090",), ("nats=a:1",), ("a:1", "a:2"), ("a:http",)):
+    for right in (None, "off", "127.0.0.1:9464", "[::1]:9464"):
+        assert up.metrics(CONTEXT, option, right) == right
+    for wrong in ("9464", "localhost:http", ":9464", ""):
         with pytest.raises(click.BadParameter):
             up.metrics(CONTEXT, option, wrong)
 
