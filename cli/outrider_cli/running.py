@@ -89,7 +89,8 @@ class Hub:
             self.say("starting the NATS server")
             port = await self._start_server(stack)
             answer = self._answer(port)
-            state_folder.write_address(wanted.state, answer)
+            # Commands on this machine go the way that needs no name of the network.
+            state_folder.write_address(wanted.state, {**answer, "servers": [answer["local"]]})
             stack.callback(state_folder.remove_address, wanted.state)
             self.say(f"starting {', '.join(child.name for child in self._children(port))}")
             for child in self._children(port):
