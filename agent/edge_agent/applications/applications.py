@@ -79,7 +79,13 @@ class Applications:
             )
             for worker in list(self._workers.values()):
                 worker.start(tasks)
-            await asyncio.get_running_loop().create_future()
+            try:
+                await asyncio.get_running_loop().create_future()
+            finally:
+                # Before the tasks are cancelled: what they still tell must not start another.
+                self._tasks = None
+                for worker in self._workers.values():
+                    worker.stop()
 
     def set_desired(self, desired: Desired) -> None:
         """Say what an application should be. Idempotent; an older generation than known is ignored."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from edge_agent.applications.compare import strict
 from edge_agent.cluster import (
     FIELD_MANAGER,
+    Applied,
     ClusterError,
     Forbidden,
     InvalidObject,
@@ -89,9 +90,7 @@ async def apply(entry: Entry, context: SyncContext) -> None:
     state, around = context.state, context.around
     before = around.inventory.get(entry.key)
     try:
-        applied = await around.cluster.apply(
-            entry.kind, entry.key, await _manifest(entry, context), strict=strict(entry, state)
-        )
+        applied = await _apply_or_overwrite(entry, context)
     except Transient:
         raise
     except ClusterError as error:
@@ -104,6 +103,23 @@ async def apply(entry: Entry, context: SyncContext) -> None:
     unchanged = before is not None and before.resource_version == live.resource_version
     message = "created" if applied.created else "unchanged" if unchanged else "configured"
     context.running.done[entry.key] = Result(entry.key, entry.kind, "Synced", message)
+
+
+async def _apply_or_overwrite(entry: Entry, context: SyncContext) -> Applied:
+    """Apply; where the server took this very manifest once and refuses it now, it is the live object that is in its way."""
+    cluster, manifest = context.around.cluster, await _manifest(entry, context)
+    try:
+        return await cluster.apply(entry.kind, entry.key, manifest, strict=strict(entry, context.state))
+    except InvalidObject as refusal:
+        if not _was_applied_before(entry, context):
+            raise
+        try:
+            await cluster.overwrite(entry.kind, entry.key, manifest)
+        except Transient:
+            raise
+        except ClusterError:
+            raise refusal from None
+    return await cluster.apply(entry.kind, entry.key, manifest, strict=strict(entry, context.state))
 
 
 async def _manifest(entry: Entry, context: SyncContext) -> Object:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from edge_agent.applications.sight import is_followed
 from edge_agent.cluster import (
     FIELD_MANAGER,
     ClusterError,
@@ -79,7 +80,9 @@ def _is_open(entry: Entry, state: State, index: Index, around: Surroundings) -> 
         if _sync_is_next(state, index):
             return False
         return state.absent.get(entry.key) != entry.digest or found is not None
-    return found is None or not found.holds_for(entry.digest, live.state)
+    return (
+        not is_followed(entry.key, around) or found is None or not found.holds_for(entry.digest, live.state)
+    )
 
 
 def _sync_is_next(state: State, index: Index) -> bool:

@@ -58,7 +58,7 @@ def document(state: State, index: Index | None, around: Surroundings, *, blind: 
 
 def _sync_status(state: State, index: Index | None, resources: list[dict[str, Any]]) -> str:
     statuses = {resource["status"] for resource in resources}
-    if UNKNOWN in statuses:
+    if UNKNOWN in statuses or "UnknownError" in state.errors:
         return UNKNOWN
     return "OutOfSync" if "OutOfSync" in statuses or (index and index.problems) or state.removal else "Synced"
 

@@ -54,6 +54,7 @@ def _live(index: Index, state: State, progress: Progress, around: Surroundings) 
     watches = watches_of(state.app, around)
     see(watches, around.settings.grace_s)
     set_error(state, "ComparisonError", refusals(watches))
+    set_error(state, "UnknownError", "")
 
 
 def _situation(index: Index, state: State, progress: Progress, around: Surroundings) -> Situation:

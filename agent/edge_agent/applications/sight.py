@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from edge_agent.cluster import Transient
+from edge_agent.cluster import Key, Transient
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -39,6 +39,12 @@ def see(watches: Iterable[Watched], grace_s: float) -> None:
             away_s = now_s - watched.failing_since_s
             if not watched.known or away_s >= grace_s:
                 raise Blind(str(watched.error), away_s)
+
+
+def is_followed(key: Key, around: Surroundings) -> bool:
+    """Say whether changes of an object's kind will be told; else it must be asked for."""
+    watched = around.watches.get((key.group, key.kind))
+    return watched is None or watched.error is None or isinstance(watched.error, Transient)
 
 
 def refusals(watches: Iterable[Watched]) -> str:

@@ -40,6 +40,8 @@ class Watched:
     task: asyncio.Task[None] | None = None
     known: bool = False
     """Whether all its objects are in the inventory."""
+    open: bool = False
+    """Whether changes are told as they happen."""
     error: ClusterError | None = None
     failing_since_s: float = 0.0
     _listed: set[Key] | None = None
@@ -74,13 +76,14 @@ class Watched:
 
     def following(self) -> None:
         """Take in that the watch works."""
+        self.open = True
         if self.error is not None:
             self.error = None
             self.turned(self)
 
     def failing(self, error: ClusterError) -> None:
         """Take in that it doesn't."""
-        self._listed = None
+        self._listed, self.open = None, False
         before, self.error = self.error, error
         if before is None:
             self.failing_since_s = asyncio.get_running_loop().time()

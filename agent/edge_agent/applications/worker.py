@@ -53,6 +53,11 @@ class Worker:
         self._tasks = tasks
         self._begin()
 
+    def stop(self) -> None:
+        """Let no pass begin any more."""
+        self._tasks = None
+        self._cancel_timer()
+
     def desire(self, desired: Desired) -> None:
         """Take in what the application should be, unless something newer is known."""
         if desired.generation < self.state.generation:

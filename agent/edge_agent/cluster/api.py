@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 FIELD_MANAGER = "outrider"
 APPLY = "application/apply-patch+yaml"
+MERGE = "application/merge-patch+json"
 # Objects of one page: bounds what a list holds in memory, at 5 KB an object half a megabyte of text.
 PAGE_OBJECTS = 100
 
@@ -101,6 +102,17 @@ class Cluster:
         status, answer = await self._request(resource, request)
         return Applied(_object((status, answer)), created=status == 201)
 
+    async def overwrite(self, kind: Kind, key: Key, manifest: Object) -> Object:
+        """Write a manifest over an object that exists: lists are replaced as a whole, fields that it lacks stay.
+
+        For what server-side apply can't mend, because it merges lists by key: an item whose key somebody changed would stay beside the
+        desired one. Raises `NotFound`.
+        """
+        resource = await self.discovery.resource(kind)
+        query = (("fieldManager", FIELD_MANAGER),)
+        request = Request("PATCH", resource.path(key), str(key), query, manifest, MERGE, secret=_secret(key))
+        return _object(await self._request(resource, request))
+
     async def delete(
         self,
         kind: Kind,
@@ -140,9 +152,8 @@ class Cluster:
                 )
                 if value
             )
-            request = Request(
-                "GET", resource.collection(), f"list {resource.right}", query, accept=accept, secret=True
-            )
+            what, secret = f"list {resource.right}", resource.right == "secrets"
+            request = Request("GET", resource.collection(), what, query, accept=accept, secret=secret)
             _, answer = await self._request(resource, request)
             metadata = answer.get("metadata") or {}
             yield Page(
@@ -165,7 +176,7 @@ class Cluster:
             ("resourceVersion", resource_version),
             ("timeoutSeconds", str(within_s)),
         )
-        request = Request("GET", resource.collection(), f"watch {resource.right}", query, secret=True)
+        request = Request("GET", resource.collection(), f"watch {resource.right}", query)
         async with self._transport.stream(request, within_s + grace_s) as lines:
             yield _events(request, lines)
 
@@ -194,7 +205,7 @@ async def _events(request: Request, lines: AsyncIterator[bytes]) -> AsyncIterato
             raise (
                 Expired(request.what, str(status.get("message")))
                 if code == 410
-                else error_of(request.what, code, json.dumps(status).encode(), {}, secret=True)
+                else error_of(request.what, code, json.dumps(status).encode(), {}, secret=False)
             )
         yield Event(event["type"], event["object"])
 

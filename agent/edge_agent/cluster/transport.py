@@ -14,6 +14,7 @@ import socket
 import ssl
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
+from urllib.request import getproxies
 
 import aiohttp
 
@@ -69,7 +70,7 @@ class Transport:
 
     async def __aenter__(self) -> Self:
         self._configuration = await self._access.configuration()
-        self._client = light.rest_client()(self._configuration)
+        self._client = _client(self._configuration)
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
@@ -162,10 +163,23 @@ class Transport:
             self._configuration = renewed
             if whole:
                 with _mapped(request):
-                    client = light.rest_client()(renewed)
+                    client = _client(renewed)
                 # Watches of the old pool end, and resume over this one.
                 old, self._client = self._client, client
                 await old.close()
+
+
+def _client(configuration: Any) -> Any:
+    """Make the connections as the configuration says, and nothing besides: no cookies, no look into ~/.netrc at every request, none for a
+    proxy where the environment names none.
+    """
+    client = light.rest_client()(configuration)
+    connector = client.pool_manager.connector
+    client.pool_manager.detach()
+    client.pool_manager = aiohttp.ClientSession(
+        connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=bool(getproxies())
+    )
+    return client
 
 
 def _tls(configuration: Any) -> tuple[object, ...]:

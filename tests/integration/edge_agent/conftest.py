@@ -5,19 +5,19 @@ from __future__ import annotations
 import contextlib
 import os
 import uuid
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from edge_agent.applications import Settings
 from edge_agent.cluster import Access, Backoff, Cluster, Key
-from outrider_playground.kubernetes.cluster import SimulatedCluster
+from outrider_playground.kubernetes import SimulatedCluster
 
-from .site import NAMESPACE, Agent, Site, kubeconfig_text, running
+from .site import NAMESPACE, Agent, Site, running
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
 REAL = os.environ.get("OUTRIDER_TEST_KUBECONFIG")
 
@@ -30,8 +30,7 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
         path = REAL
         if path is None:
             simulated = await stack.enter_async_context(SimulatedCluster())
-            path = str(tmp_path / "kubeconfig")
-            Path(path).write_text(kubeconfig_text(simulated.url))  # noqa: ASYNC240 a few bytes
+            path = str(simulated.write_kubeconfig(tmp_path / "kubeconfig"))
         access = Access(path)
         cluster = await stack.enter_async_context(Cluster(access))
         namespace = f"outrider-test-{uuid.uuid4().hex[:10]}"

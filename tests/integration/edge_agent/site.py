@@ -16,7 +16,7 @@ from edge_agent.cluster import Access, Backoff, Cluster, Key, Kind, NotFound, Pa
 from edge_agent.cluster.transport import Request
 
 if TYPE_CHECKING:
-    from outrider_playground.kubernetes.cluster import SimulatedCluster
+    from outrider_playground.kubernetes import SimulatedCluster
 
 # How long a condition is awaited. A real cluster may be slow; none of the tests waits for this when it passes.
 PATIENCE_S = 30.0
@@ -85,13 +85,11 @@ class Site:
         resource = await self.cluster.discovery.resource(kind)
         async with asyncio.timeout(PATIENCE_S):
             while True:
-                version = ""
-                async for page in self.cluster.pages(resource, "outrider-no-such-label"):
-                    version = page.resource_version
-                live = await self.get(kind, name, namespace)
-                if true(live):
-                    return live
-                async with self.cluster.watch(resource, "", version, within_s=20, grace_s=5) as events:
+                # Without a version a watch begins with what is there, and goes on from that.
+                async with self.cluster.watch(resource, "", "", within_s=20, grace_s=5) as events:
+                    live = await self.get(kind, name, namespace)
+                    if true(live):
+                        return live
                     async for event in events:
                         if event.type == "BOOKMARK" or event.object["metadata"]["name"] != name:
                             continue
@@ -185,6 +183,22 @@ class Agent:
             app, lambda document: synced(document) and document["sync"]["revision"] == revision
         )
 
+    async def until_watching(self, *kinds: Kind) -> None:
+        """Await that kinds are followed: from here on every change is seen as it happens."""
+        async with asyncio.timeout(PATIENCE_S):
+            while not all(self.follows(kind) for kind in kinds):  # noqa: ASYNC110 nothing tells it
+                await asyncio.sleep(0)
+
+    async def until_broken(self, kind: Kind) -> None:
+        """Await that a watch has found out that it is cut."""
+        async with asyncio.timeout(PATIENCE_S):
+            while self.follows(kind):  # noqa: ASYNC110 nothing tells it
+                await asyncio.sleep(0)
+
+    def follows(self, kind: Kind) -> bool:
+        watched = self.applications._around.watches.get((kind.group, kind.kind))
+        return watched is not None and watched.open
+
     async def settle(self, app: str) -> None:
         """Await that the application has nothing to do at this moment."""
         worker = self.applications._workers[app]
@@ -221,18 +235,18 @@ def conditions(document: dict[str, Any]) -> dict[str, str]:
     return {condition["type"]: condition["message"] for condition in document["conditions"]}
 
 
-def config_map(name: str, data: dict[str, str] | None = None, **annotations: str) -> dict[str, Any]:
-    manifest: dict[str, Any] = {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {"name": name},
-        "data": data or {"a": "1"},
-    }
+def config_map(
+    name: str, data: dict[str, str] | None = None, namespace: str = "", **annotations: str
+) -> dict[str, Any]:
+    """Annotations are Argo CD's, by their last part: `sync_wave="1"`."""
+    metadata: dict[str, Any] = {"name": name}
+    if namespace:
+        metadata["namespace"] = namespace
     if annotations:
-        manifest["metadata"]["annotations"] = {
-            f"argocd.argoproj.io/{name.replace('_', '-')}": value for name, value in annotations.items()
+        metadata["annotations"] = {
+            f"argocd.argoproj.io/{key.replace('_', '-')}": value for key, value in annotations.items()
         }
-    return manifest
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data or {"a": "1"}}
 
 
 def deployment(name: str, image: str = "shop/till:1", **spec: Any) -> dict[str, Any]:
@@ -250,19 +264,6 @@ def deployment(name: str, image: str = "shop/till:1", **spec: Any) -> dict[str, 
             **spec,
         },
     }
-
-
-def kubeconfig_text(url: str) -> str:
-    return json.dumps(
-        {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "current-context": "test",
-            "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
-            "clusters": [{"name": "test", "cluster": {"server": url}}],
-            "users": [{"name": "test", "user": {"token": "t"}}],
-        }
-    )
 
 
 @contextlib.asynccontextmanager

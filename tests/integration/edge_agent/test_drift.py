@@ -8,6 +8,7 @@ from .site import (
     CONFIG_MAP,
     DEPLOYMENT,
     PATIENCE_S,
+    SERVICE,
     Agent,
     Site,
     config_map,
@@ -114,6 +115,20 @@ async def test_a_new_revision_is_synced_without_self_heal_too(agent: Agent, site
     live = await site.get(CONFIG_MAP, "a")
     assert live
     assert live["data"] == {"a": "2"}
+
+
+async def test_an_item_whose_key_was_changed_is_changed_back(agent: Agent, site: Site, app: str) -> None:
+    """Server-side apply would add the desired port beside the edited one, which the server refuses."""
+    ports = [{"name": "http", "port": 80}]
+    service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s"}, "spec": {"ports": ports}}
+    agent.desire(app, [service])
+    await agent.until_synced(app)
+    await site.edit(SERVICE, "s", {"spec": {"ports": [{"name": "http", "port": 8080}]}})
+    live = await site.until(SERVICE, "s", lambda live: live and live["spec"]["ports"][0]["port"] == 80)
+    assert live
+    assert len(live["spec"]["ports"]) == 1
+    document = await agent.until_synced(app)
+    assert document["operationState"]["phase"] == "Succeeded"
 
 
 async def test_a_workload_scaled_by_hand_is_scaled_back(agent: Agent, site: Site, app: str) -> None:

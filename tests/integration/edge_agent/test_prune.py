@@ -15,12 +15,6 @@ from .site import (
 )
 
 
-def kept(name: str, option: str) -> dict[str, object]:
-    manifest = config_map(name)
-    manifest["metadata"]["annotations"] = {"argocd.argoproj.io/sync-options": option}
-    return manifest
-
-
 async def test_what_left_the_bundle_is_pruned(agent: Agent, site: Site, app: str) -> None:
     agent.desire(app, [config_map("a"), config_map("b")])
     await agent.until_synced(app)
@@ -60,7 +54,7 @@ async def test_without_prune_it_is_reported_and_left(agent: Agent, site: Site, a
 
 
 async def test_an_object_that_must_not_be_pruned_stays(agent: Agent, site: Site, app: str) -> None:
-    agent.desire(app, [config_map("a"), kept("b", "Prune=false")])
+    agent.desire(app, [config_map("a"), config_map("b", sync_options="Prune=false")])
     await agent.until_synced(app)
     agent.desire(app, [config_map("a", {"a": "2"})])
     document = await agent.until(

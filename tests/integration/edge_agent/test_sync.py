@@ -25,7 +25,7 @@ from .site import (
 )
 
 if TYPE_CHECKING:
-    from outrider_playground.kubernetes.cluster import SimulatedCluster
+    from outrider_playground.kubernetes import SimulatedCluster
 
 
 async def test_what_is_desired_is_applied_tracked_and_reported(agent: Agent, site: Site, app: str) -> None:
@@ -123,9 +123,7 @@ async def test_an_unknown_field_is_refused_by_name(agent: Agent, app: str) -> No
 async def test_an_unknown_field_is_let_through_with_validate_false(
     agent: Agent, site: Site, app: str
 ) -> None:
-    options = {"argocd.argoproj.io/sync-options": "Validate=false"}
-    odd = config_map("a") | {"metadata": {"name": "a", "annotations": options}, "dta": {}}
-    agent.desire(app, [odd])
+    agent.desire(app, [config_map("a", sync_options="Validate=false") | {"dta": {}}])
     await agent.until_synced(app)
     assert await site.get(CONFIG_MAP, "a")
 
@@ -142,9 +140,7 @@ async def test_a_manifest_without_a_name_is_named_by_its_place(agent: Agent, sit
 async def test_a_hook_is_refused_by_name_and_never_silently_dropped(
     agent: Agent, site: Site, app: str
 ) -> None:
-    hook = config_map("h")
-    hook["metadata"]["annotations"] = {"argocd.argoproj.io/hook": "PreSync"}
-    agent.desire(app, [hook, config_map("a")])
+    agent.desire(app, [config_map("h", hook="PreSync"), config_map("a")])
     document = await agent.until(app, failed)
     assert "PreSync" in results(document)["h"][1]
     assert await site.get(CONFIG_MAP, "a") is None
@@ -184,9 +180,7 @@ async def test_a_namespace_of_the_bundle_comes_before_what_goes_into_it(
 ) -> None:
     name = f"{site.namespace}-own"
     own = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
-    inside = config_map("a")
-    inside["metadata"]["namespace"] = name
-    agent.desire(app, [inside, own])
+    agent.desire(app, [config_map("a", namespace=name), own])
     try:
         await agent.until_synced(app)
         assert await site.get(CONFIG_MAP, "a", name)
@@ -297,8 +291,7 @@ async def test_respected_ignored_differences_survive_a_sync(agent: Agent, site: 
 async def test_the_next_wave_waits_for_the_health_of_this_one(
     agent: Agent, site: Site, app: str, simulated: SimulatedCluster
 ) -> None:
-    late = config_map("late")
-    late["metadata"]["annotations"] = {"argocd.argoproj.io/sync-wave": "1"}
+    late = config_map("late", sync_wave="1")
     agent.desire(app, [late, deployment("web", "shop/till:broken")])
     document = await agent.until(
         app, lambda document: "wave 0 waits" in document.get("operationState", {}).get("message", "")
