@@ -6,6 +6,7 @@ OUTRIDER_DEBUG=1 only.
 
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 
 import click
@@ -45,9 +46,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
         )
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the boundary: a traceback is no answer to a person
         if os.environ.get("OUTRIDER_DEBUG") == "1":
-            raise
+            traceback.print_exc()
         return _explain(_first(error))
     return status if isinstance(status, int) else 0
 

@@ -24,7 +24,8 @@ REPLICAS = Path("~/.local/share/outrider-agent")
 )
 @click.option(
     "--kubeconfig",
-    help="How to reach the cluster. [default: $KUBECONFIG, else the service account of the Pod]",
+    metavar="FILE",
+    help="How to reach the cluster. [default: $KUBECONFIG, else ~/.kube/config]",
 )
 @click.option("--context", help="The context of the kubeconfig, instead of its current one.")
 @click.option(
@@ -56,11 +57,18 @@ def agent(credentials: Path, kubeconfig: str | None, context: str | None, state:
 
 def _cluster_of(file: Path) -> str:
     from outrider.identity import credentials
+    from outrider.identity.accounts import HUB_ROLES
 
     try:
-        return credentials.load(file).user.name
+        name = credentials.load(file).user.name
     except credentials.InvalidCredentials as error:
         raise Failed(str(error)) from error
+    if name in HUB_ROLES:
+        raise Failed(
+            f"{file} holds the identity {name!r} of the hub, not a cluster's: "
+            "make one with `outrider cluster add NAME --credentials-only`"
+        )
+    return name
 
 
 def _check_folder(folder: Path) -> None:

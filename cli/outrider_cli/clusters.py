@@ -14,6 +14,7 @@ from outrider_cli import enrolling, freshness, manifest
 from outrider_cli.asking import asking
 from outrider_cli.failure import Failed, note
 from outrider_cli.output import Format, emit, fields, output_option, styled, table
+from outrider_cli.server_urls import server_urls
 from outrider_cli.state_folder import hub_option
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ def labels(_context: click.Context, _parameter: click.Parameter, given: tuple[st
 @click.option(
     "--hub-server",
     multiple=True,
+    callback=server_urls,
     metavar="URL",
     help="Where this cluster reaches the hub (tls:// or wss://), instead of what the hub says; may be repeated.",
 )

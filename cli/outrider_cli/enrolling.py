@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
-import click
-
 from outrider_cli import manifest
 from outrider_cli.asking import asking
 from outrider_cli.failure import Failed, note
@@ -25,7 +23,6 @@ if TYPE_CHECKING:
     from outrider.identity.credentials import Credentials
     from outrider.identity.keys import KeyPair
 
-_SCHEMES = ("tls", "wss", "nats", "ws")
 _HERE = ("localhost", "127.0.0.1", "::1")
 
 
@@ -69,7 +66,6 @@ class Enrolled:
 
 def enrol(state: Path | None, output: Format, request: Request) -> None:
     """Carry out `outrider cluster add`."""
-    _check_servers(request.hub_server)
     key = _key(request)
     _check_writable(request.out)
     credentials = asking(state, lambda hub: _registered(hub, request, key))
@@ -118,16 +114,6 @@ def _key(request: Request) -> KeyPair:
     if held.user.name != request.name:
         raise Failed(f"{request.out} holds the credentials of {held.user.name!r}: choose another --out")
     return generate("user") if request.replace else KeyPair(held.user.seed)
-
-
-def _check_servers(urls: tuple[str, ...]) -> None:
-    for url in urls:
-        parts = urlsplit(url)
-        if parts.scheme not in _SCHEMES or not parts.hostname:
-            raise click.BadParameter(
-                f"{url!r} is no address of a hub: write it as tls://host:port or wss://host:port",
-                param_hint="--hub-server",
-            )
 
 
 def _check_writable(out: Path | None) -> None:

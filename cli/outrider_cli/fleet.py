@@ -6,7 +6,6 @@ of each kind at most, and then for as many others as there is room.
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -92,8 +91,8 @@ def as_screen(fleet: Fleet, now: datetime) -> Group:
     titles = application_tables.TITLES
     applications = table(titles, (application_tables.line(item, now) for item in fleet.applications))
     return Group(
-        _counts("clusters", fleet.summary, "presence"),
-        _counts("applications", fleet.summary, "health", "sync", "freshness"),
+        _counts("clusters", fleet.summary, presence=""),
+        _counts("applications", fleet.summary, health="health ", sync="sync ", freshness=""),
         "",
         clusters
         if fleet.clusters
@@ -125,26 +124,19 @@ def _cluster(item: dict[str, Any], now: datetime) -> list[str | Text]:
     ]
 
 
-def _counts(title: str, summary: dict[str, Any], *groups: str) -> Text:
-    """Return a line as `applications  12: 11 Healthy, 1 Degraded; 12 Synced`."""
-    total = _total(summary, groups[0])
+def _counts(title: str, summary: dict[str, Any], **groups: str) -> Text:
+    """Return a line as `applications 12: health 11 Healthy, 1 Degraded; sync 12 Synced`. `groups`: what each is called."""
+    total = _total(summary, next(iter(groups)))
     counted = [
-        ", ".join(f"{count} {name}" for name, count in _in_order(summary.get(group) or {}) if count)
-        for group in groups
+        f"{called}{', '.join(f'{count} {word}' for word, count in _in_order(summary.get(group) or {}))}"
+        for group, called in groups.items()
     ]
-    return styled(
-        f"{title:<13}{total}"
-        + "".join(f"{sep}{text}" for sep, text in zip(_separators(), filter(None, counted), strict=False)),
-        "bold",
-    )
+    return styled(f"{title} {total}" + (f": {'; '.join(counted)}" if total else ""), "bold")
 
 
 def _in_order(counts: dict[str, int]) -> list[tuple[str, int]]:
-    return sorted(counts.items(), key=lambda one: _ORDER.index(one[0]) if one[0] in _ORDER else len(_ORDER))
-
-
-def _separators() -> itertools.chain[str]:
-    return itertools.chain([": "], itertools.repeat("; "))
+    present = [(word, count) for word, count in counts.items() if count]
+    return sorted(present, key=lambda one: _ORDER.index(one[0]) if one[0] in _ORDER else len(_ORDER))
 
 
 def _total(summary: dict[str, Any], group: str) -> int:

@@ -12,6 +12,7 @@ import click
 from outrider_cli import state_folder
 from outrider_cli.failure import note
 from outrider_cli.output import Format, emit, fields, output_option, styled
+from outrider_cli.server_urls import server_urls
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -58,7 +59,7 @@ host_option = click.option(
 @state_option
 @host_option
 @click.option(
-    "--server", "servers", multiple=True, metavar="URL",
+    "--server", "servers", multiple=True, callback=server_urls, metavar="URL",
     help="Where edges reach the hub, if that is not --host: tls://hub.example.com:4222; may be repeated.",
 )  # fmt: skip
 @output_option

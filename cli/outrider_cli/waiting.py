@@ -81,7 +81,8 @@ async def until(hub: Hub, name: str, goal: Goal, timeout_s: float) -> dict[str, 
                 missing = goal.missing(item)
                 if not missing:
                     return item
-                tell(f"{name}: {freshness.sentence(item, datetime.now().astimezone())}: {missing}")
+                said = item.get("message")
+                tell(f"{name}: {missing}" + (f" ({said})" if said else ""))
                 await asyncio.sleep(ASK_EVERY_S)
     except TimeoutError as error:
         raise Failed(_late(name, item, goal, timeout_s)) from error

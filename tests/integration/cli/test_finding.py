@@ -104,10 +104,9 @@ async def test_a_file_that_is_no_credentials_file_is_named(
 
 
 async def test_the_command_itself_ends_with_the_status_and_no_traceback(tmp_path: Path) -> None:
-    async def command(*arguments: str, **environment: str) -> tuple[int | None, bytes]:
+    async def command(*arguments: str) -> tuple[int | None, bytes]:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "outrider_cli", *arguments,
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env={**os.environ, **environment},
+            sys.executable, "-m", "outrider_cli", *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
         )  # fmt: skip
         _, stderr = await process.communicate()
         return process.returncode, stderr
@@ -117,3 +116,33 @@ async def test_the_command_itself_ends_with_the_status_and_no_traceback(tmp_path
     status, stderr = await command("cluster", "list", "--state", str(tmp_path))
     assert status == 1
     assert b"Traceback" not in stderr
+
+
+async def test_a_reader_that_has_seen_enough_is_no_error_worth_a_word(
+    services: Services, outrider: Outrider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services.page = 10_000
+    services.repositories = {
+        f"https://git.example.com/{number}.git": {"url": f"https://git.example.com/{number}.git"}
+        for number in range(3000)
+    }
+    read, write = os.pipe()
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "outrider_cli", "repo", "list", stdout=write, stderr=asyncio.subprocess.PIPE
+    )  # fmt: skip
+    os.close(write)
+    os.close(read)
+    _, stderr = await process.communicate()
+    assert (process.returncode, stderr) == (1, b"")
+
+
+async def test_an_error_of_the_commands_own_is_one_sentence_and_a_traceback_only_on_request(
+    services: Services, outrider: Outrider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services.clusters["shop1"] = {"name": "shop1", "labels": 3}
+    ended = await outrider("cluster", "list")
+    assert ended.status == 1
+    assert ended.stderr.startswith("Error: outrider met an error of its own (AttributeError")
+    assert "Traceback" not in ended.stderr
+    monkeypatch.setenv("OUTRIDER_DEBUG", "1")
+    assert "Traceback" in (await outrider("cluster", "list")).stderr

@@ -34,7 +34,10 @@ async def test_the_fleet_is_on_one_screen_with_those_in_trouble_first(
     lines = shown.splitlines()
     assert lines[0].split(": ")[0].split() == ["clusters", "3"]
     assert "1 offline" in lines[0]
-    assert "3 Healthy, 1 Degraded" in lines[1]
+    assert (
+        "applications 4: health 3 Healthy, 1 Degraded; sync 3 Synced, 1 OutOfSync; 3 fresh, 1 stale"
+        in lines[1]
+    )
     assert [line.split()[0] for line in lines[4:7]] == ["shop3", "shop2", "shop1"]
     names = [line.split()[0] for line in lines if line.startswith(("a ", "b ", "c ", "d "))]
     assert names == ["b", "d", "c", "a"]

@@ -1,0 +1,137 @@
+"""The commands as a new user types them, with a real hub, a real agent and a repository; the cluster is a stand-in."""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from tests.integration.cli.conftest import Outrider
+from tests.integration.cli.hub_process import WITHIN_S, up
+from tests.integration.rendering.repositories import Repository
+
+from outrider_playground.kubernetes import SimulatedCluster
+
+DEPLOYMENT = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: web, image: "web:1"}]}
+"""
+
+
+def application(url: str) -> bytes:
+    manifest = {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "Application",
+        "metadata": {"name": "web"},
+        "spec": {
+            "project": "default",
+            "source": {"repoURL": url, "path": "web", "targetRevision": "main"},
+            "destination": {"name": "shop1", "namespace": "shop"},
+            "syncPolicy": {"automated": {"prune": True}, "syncOptions": ["CreateNamespace=true"]},
+        },
+    }
+    return json.dumps(manifest).encode()
+
+
+@pytest.fixture
+async def cluster(tmp_path: Path) -> AsyncIterator[SimulatedCluster]:
+    async with SimulatedCluster() as cluster:
+        cluster.write_kubeconfig(tmp_path / "kubeconfig")
+        yield cluster
+
+
+@asynccontextmanager
+async def agent(folder: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+    with (folder / "agent.log").open("wb") as log:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "outrider_cli", "agent", "--credentials", folder / "shop1.creds",
+            "--kubeconfig", folder / "kubeconfig", "--state", folder / "replica", stderr=log,
+        )  # fmt: skip
+        try:
+            yield process
+        finally:
+            if process.returncode is None:
+                process.terminate()
+            await process.wait()
+
+
+async def test_a_commit_reaches_a_cluster_by_the_commands_that_a_new_user_types(
+    outrider: Outrider, cluster: SimulatedCluster, tmp_path: Path
+) -> None:
+    repository = Repository(tmp_path / "shops.git")
+    first = repository.commit({"web/deployment.yaml": DEPLOYMENT})
+    state = tmp_path / "hub"
+    with up(state, "--local-repositories", "--poll-interval", 3600):
+
+        async def done(*arguments: object, stdin: bytes = b"") -> str:
+            ended = await outrider(*arguments, "--state", state, stdin=stdin)
+            assert ended.status == 0, (arguments, ended.stderr, (tmp_path / "agent.log").read_text()[-2000:])
+            return ended.stdout
+
+        await done("cluster", "add", "shop1", "--credentials-only", "--out", tmp_path / "shop1.creds")
+        async with asyncio.timeout(WITHIN_S), agent(tmp_path) as running:
+            await done("app", "apply", "-f", "-", stdin=application(repository.url))
+            assert "Healthy" in await done("app", "wait", "web", "--synced", "--healthy", "--timeout", 30)
+            shown = await done("app", "get", "web")
+            assert "Deployment.apps" in shown
+            assert first[:7] in shown
+
+            second = repository.commit({"web/deployment.yaml": DEPLOYMENT.replace("web:1", "web:2")})
+            assert second in await done("repo", "refresh", repository.url)
+            await done("app", "wait", "web", "--timeout", 30)
+            found = json.loads(await done("app", "get", "web", "-o", "json"))
+            assert found["status"]["revision"] == second
+            assert found["status"]["document"]["summary"]["images"] == ["web:2"]
+
+            finished = json.loads(await done("app", "sync", "web", "--prune", "--wait", "-o", "json"))
+            assert finished["operationState"]["phase"] == "Succeeded"
+            assert "1 online" in await done("status")
+
+            running.terminate()
+            assert await running.wait() == 0
+            stale = await outrider("app", "list", "--state", state)
+            while "Healthy as of" not in stale.stdout:
+                stale = await outrider("app", "list", "--state", state)
+            assert "cluster offline" in stale.stdout
+
+        async with asyncio.timeout(WITHIN_S), agent(tmp_path):
+            await done("app", "wait", "web", "--timeout", 30)
+            assert await done("app", "delete", "web", "--cascade", "--wait") == "application/web deleted\n"
+            assert json.loads(await done("app", "list", "-o", "json")) == []
+
+
+async def kubectl(folder: Path, *arguments: str, stdin: str) -> tuple[int | None, str, str]:
+    program = Path(sys.executable).with_name("kubectl")
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(
+        program, "--kubeconfig", folder / "kubeconfig", *arguments, stdin=pipe, stdout=pipe, stderr=pipe,
+        env={**os.environ, "HOME": str(folder)},
+    )  # fmt: skip
+    stdout, stderr = await process.communicate(stdin.encode())
+    return process.returncode, stdout.decode(), stderr.decode()
+
+
+async def test_the_manifest_of_an_agent_is_taken_by_kubernetes_without_a_warning(
+    services: object, outrider: Outrider, cluster: SimulatedCluster, tmp_path: Path
+) -> None:
+    manifest = (await outrider("cluster", "add", "shop1")).stdout
+    # A namespace that is not there yet can't be applied into, not even for show.
+    await kubectl(tmp_path, "create", "namespace", "outrider", stdin="")
+    for options in (["--dry-run=server"], ["--server-side", "--dry-run=server"], []):
+        status, stdout, stderr = await kubectl(tmp_path, "apply", "-f", "-", *options, stdin=manifest)
+        assert status == 0, stderr
+        assert "Warning: v1" not in stderr
+        assert len(stdout.splitlines()) == 7
+    found = await kubectl(
+        tmp_path, "-n", "outrider", "get", "deployment/outrider-agent", "-o", "name", stdin=""
+    )
+    assert found[1] == "deployment.apps/outrider-agent\n"
