@@ -75,8 +75,14 @@ def _decode_struct(schema: Schema, value: dict[str, Any], unknown: list[str], pa
                 out[key] = kept
     for key, field in schema.filled():
         if key not in out:
-            out[key] = field.default if field.default else _zero(field)
+            out[key] = _filled_in(field, path)
     return out
+
+
+def _filled_in(field: Field, path: str) -> Any:
+    if isinstance(field.always, dict):
+        return _decode_struct(field.schema, {}, [], path)
+    return field.default or field.always
 
 
 def _decode_list(schema: Schema, value: Any, unknown: list[str], path: str) -> list[Any]:

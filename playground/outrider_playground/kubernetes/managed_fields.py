@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from .comparing import Comparison, compare
-from .field_sets import Fields, difference, from_paths, intersection, union, without
+from .field_sets import Fields, difference, from_paths, intersection, union
 
 if TYPE_CHECKING:
     from .schema import Schema
@@ -193,11 +193,6 @@ def conflicts(managers: Managers, comparison: Comparison, writer: Manager) -> di
         if manager != writer
     }
     return {manager: fields for manager, fields in found.items() if fields}
-
-
-def strip(fields: Fields, ignored: Fields | None) -> Fields:
-    """Leave out of an applied set what nobody owns and what this writer can't touch."""
-    return difference(without(fields, ignored or {}), STRIPPED)
 
 
 def _capped(managers: Managers) -> Managers:

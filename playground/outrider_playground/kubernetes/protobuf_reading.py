@@ -144,7 +144,8 @@ def _value(schema: Schema, raw: Any) -> Any:
             raise ValueError("a type has another form in JSON than in protobuf")
         held = dict(_fields(_bytes(raw))).get(1, b"null")
         return json.loads(_bytes(held))
-    return _SCALARS.get(schema.scalar, _text)(raw)
+    read: Callable[[Any], Any] = _SCALARS.get(schema.scalar, _text)
+    return read(raw)
 
 
 def _text(raw: Any) -> str:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from .comparing import compare
 from .extracting import fields_of, with_named_fields
-from .field_sets import Fields, difference, intersection, paths, union
+from .field_sets import Fields, difference, intersection, paths, union, without
 from .managed_fields import (
     APPLY,
-    UPDATE,
+    STRIPPED,
     Manager,
     Managers,
     Owned,
@@ -18,7 +18,6 @@ from .managed_fields import (
     after_update,
     conflicts,
     released,
-    strip,
     unmanaged,
 )
 from .merging import merge
@@ -65,10 +64,10 @@ def apply(
     live = unmanaged(live)
     me = writer.identity(APPLY)
     last = managers.get(me)
-    fields = strip(fields_of(schema, config), writer.ignored)
-    managers = {**managers, me: Owned(fields, writer.api_version, last.time if last else "")}
+    named = without(fields_of(schema, config), writer.ignored or {})
+    managers = {**managers, me: Owned(named, writer.api_version, last.time if last else "")}
     merged = merge(schema, live, config)
-    if last is not None and difference(last.fields, fields):
+    if last is not None and difference(last.fields, named):
         merged = _prune(schema, merged, last.fields, managers)
     comparison = compare(schema, live, merged).ignoring(writer.ignored or {})
     found = {} if force else conflicts(managers, comparison, me)
@@ -76,11 +75,15 @@ def apply(
         raise ApplyConflictError(found)
     managers = released(managers, comparison, keep=me)
     changed = live != merged
-    if changed and me in managers:
-        managers[me] = Owned(fields, writer.api_version, writer.time)
-    if not fields:
-        managers.pop(me, None)
+    _own(managers, me, difference(named, STRIPPED), writer if changed else None)
     return Applied(merged, managers, changed)
+
+
+def _own(managers: Managers, me: Manager, fields: Fields, writer: Writer | None) -> None:
+    """Give the applier what it named; the time of its entry moves only if the object changed."""
+    before = managers.pop(me, None)
+    if fields and before is not None:
+        managers[me] = Owned(fields, before.api_version, writer.time if writer is not None else before.time)
 
 
 def adopt_live(schema: Schema, empty: Manifest, live: Manifest, writer: Writer) -> Managers:
@@ -102,6 +105,3 @@ def _prune(schema: Schema, merged: Manifest, last: Fields, managers: Managers) -
     gone = difference(everything, with_named_fields(schema, fields_of(schema, pruned)))
     result: Manifest = remove(schema, merged, intersection(gone, previous))
     return result
-
-
-__all__ = ["APPLY", "UPDATE", "Applied", "ApplyConflictError", "adopt_live", "apply"]

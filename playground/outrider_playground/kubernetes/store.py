@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from .errors import expired
+from .values import sharing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -89,7 +90,7 @@ class Store:
         """Create or replace an object; return it with its version."""
         before = self.get(storage, key)
         self.version += 1
-        kept = _versioned(manifest, self.version)
+        kept: Manifest = sharing(before, _versioned(manifest, self.version))
         self._objects.setdefault(storage, {})[key] = kept
         self._index(storage, key, before, kept)
         self._announce(Change(self.version, storage, key, kept, before))

@@ -45,9 +45,50 @@ def _merge_maps(schema: Schema, document: dict[str, Any], patch: dict[str, Any])
         if key.startswith(_DELETE_PREFIX):
             name = key[len(_DELETE_PREFIX) :]
             out[name] = [item for item in out.get(name) or [] if item not in value]
-        elif key.startswith(_ORDER_PREFIX):
-            _order(schema, out, key[len(_ORDER_PREFIX) :], value)
+    _order_lists(schema, document, patch, out)
     return out
+
+
+def _order_lists(
+    schema: Schema, document: dict[str, Any], patch: dict[str, Any], out: dict[str, Any]
+) -> None:
+    """Order what was merged: as `$setElementOrder` says, or else as the patch lists it."""
+    for key, value in patch.items():
+        name = key.removeprefix(_ORDER_PREFIX)
+        field = schema.fields.get(name)
+        if not _merges(field, value) or field is None or not isinstance(out.get(name), list):
+            continue
+        if key == name and (_ORDER_PREFIX + name in patch or _replaces(value)):
+            continue
+        wanted = [_identity(item, field.merge_key) for item in value]
+        before = [_identity(item, field.merge_key) for item in document.get(name) or ()]
+        out[name] = _ordered(out[name], field.merge_key, wanted, before)
+
+
+def _merges(field: Field | None, value: Any) -> bool:
+    return isinstance(value, list) and field is not None and "merge" in field.patch.split(",")
+
+
+def _replaces(patch: list[Any]) -> bool:
+    return any(isinstance(item, dict) and item.get(_DIRECTIVE) == "replace" for item in patch)
+
+
+def _ordered(items: list[Any], key: str, wanted: list[Any], before: list[Any]) -> list[Any]:
+    """Keep the order wanted for what the patch names, and put all else where it stood among that before.
+
+    An item that only the patch has comes before those that only the document has.
+    """
+    named = sorted(
+        (item for item in items if _identity(item, key) in wanted),
+        key=lambda item: wanted.index(_identity(item, key)),
+    )
+    rest = [item for item in items if _identity(item, key) not in wanted]
+    out: list[Any] = []
+    while named and rest:
+        mine, theirs = _identity(rest[0], key), _identity(named[0], key)
+        first = mine in before and theirs in before and before.index(mine) < before.index(theirs)
+        out.append((rest if first else named).pop(0))
+    return out + named + rest
 
 
 def _retained(document: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
@@ -67,7 +108,7 @@ def _merge_key(schema: Schema, out: dict[str, Any], key: str, value: Any) -> Non
     before = out.get(key)
     if isinstance(value, dict):
         out[key] = _merge_maps(schema.child(key), before if isinstance(before, dict) else {}, value)
-    elif isinstance(value, list) and field is not None and "merge" in field.patch.split(","):
+    elif field is not None and _merges(field, value):
         out[key] = _merge_lists(field, before if isinstance(before, list) else [], value)
     else:
         out[key] = _clean(value)
@@ -76,7 +117,7 @@ def _merge_key(schema: Schema, out: dict[str, Any], key: str, value: Any) -> Non
 def _merge_lists(field: Field, document: list[Any], patch: list[Any]) -> list[Any]:
     if not field.merge_key:
         return document + [item for item in patch if item not in document]
-    if any(isinstance(item, dict) and item.get(_DIRECTIVE) == "replace" for item in patch):
+    if _replaces(patch):
         return [_clean(item) for item in patch if item.get(_DIRECTIVE) != "replace" or len(item) > 1]
     out = list(document)
     for item in patch:
@@ -97,23 +138,6 @@ def _merge_item(field: Field, out: list[Any], item: Any) -> None:
         items = field.schema.items
         assert items is not None  # noqa: S101  # a list's type always has items
         out[place] = _merge_maps(items, out[place], item)
-
-
-def _order(schema: Schema, out: dict[str, Any], name: str, wanted: list[Any]) -> None:
-    """Sort what the patch named into the order that it asks for; what the server alone has keeps its place among its neighbours."""
-    items = out.get(name)
-    if not isinstance(items, list):
-        return
-    field = schema.fields.get(name)
-    key = field.merge_key if field is not None else ""
-    rank = {_identity(item, key): place for place, item in enumerate(wanted)}
-    ordered = iter(
-        sorted(
-            (item for item in items if _identity(item, key) in rank),
-            key=lambda item: rank[_identity(item, key)],
-        )
-    )
-    out[name] = [next(ordered) if _identity(item, key) in rank else item for item in items]
 
 
 def _identity(item: Any, key: str) -> Any:

@@ -32,3 +32,18 @@ def json_type(value: Any) -> str:
     if isinstance(value, str):
         return "string"
     return "array" if isinstance(value, list) else "object"
+
+
+def sharing(old: Any, new: Any) -> Any:
+    """Return the new value with every part that equals the old one's taken from there, so that versions of an object share memory."""
+    if old is new:
+        return new
+    if isinstance(new, dict) and isinstance(old, dict):
+        if old == new:
+            return old
+        return {key: sharing(old[key], inner) if key in old else inner for key, inner in new.items()}
+    if isinstance(new, list) and isinstance(old, list):
+        if old == new:
+            return old
+        return [sharing(before, inner) for before, inner in zip(old, new, strict=False)] + new[len(old) :]
+    return new
