@@ -33,9 +33,13 @@ def parameters(source: ApplicationSource, kind: SourceKind) -> dict[str, Any]:
 
 
 def release(source: ApplicationSource, context: RenderContext) -> dict[str, str]:
-    """Return what a chart sees of the release: its name, its namespace and the cluster's version."""
+    """Return what a chart sees of the release: its name, its namespace and the cluster's version.
+
+    The application's own name decides which overrides in the repository are meant for it.
+    """
     helm = source.helm
     return {
+        "app_name": context.app_name,
         "name": (helm.release_name if helm else "") or context.app_name,
         "namespace": (helm.namespace if helm else "") or context.namespace or "default",
         "kube_version": (helm.kube_version if helm else "") or context.kube_version or DEFAULT_KUBE_VERSION,

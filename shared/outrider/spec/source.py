@@ -296,7 +296,9 @@ class ApplicationSource(_Model):
     @classmethod
     def _path_is_required(cls, data: object) -> object:
         # Set here, so that a missing path and an empty one are one and the same error.
-        return {"path": "", **data} if isinstance(data, dict) and not data.get("chart") else data
+        if isinstance(data, dict) and not data.get("chart"):
+            return {**data, "path": data.get("path") or ""}
+        return data
 
     @model_validator(mode="after")
     def _one_tool(self) -> Self:

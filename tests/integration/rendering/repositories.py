@@ -37,6 +37,7 @@ class Repository:
         self.path = path
         self.repo = Repo.init_bare(str(path), default_branch=b"main")
         self._clock = 1_700_000_000
+        self._written: set[bytes] = set()
 
     @property
     def url(self) -> str:
@@ -82,7 +83,9 @@ class Repository:
                 link = isinstance(content, Link)
                 text = content.target if isinstance(content, Link) else content
                 blob = Blob.from_string(text.encode() if isinstance(text, str) else text)
-                self.repo.object_store.add_object(blob)
+                if blob.id not in self._written:
+                    self._written.add(blob.id)
+                    self.repo.object_store.add_object(blob)
                 tree.add(name, LINK if link else REGULAR, blob.id)
         self.repo.object_store.add_object(tree)
         return tree.id

@@ -171,10 +171,14 @@ class _SshSession(paramiko.ServerInterface):
         return "publickey"
 
     def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
-        return paramiko.AUTH_SUCCESSFUL if key == self._key and username == "git" else paramiko.AUTH_FAILED
+        return (
+            paramiko.common.AUTH_SUCCESSFUL
+            if key == self._key and username == "git"
+            else paramiko.common.AUTH_FAILED
+        )
 
     def check_channel_request(self, kind: str, chanid: int) -> int:
-        return paramiko.OPEN_SUCCEEDED
+        return paramiko.common.OPEN_SUCCEEDED
 
     def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
         threading.Thread(target=self._serve, args=(channel, command.decode()), daemon=True).start()

@@ -17,7 +17,7 @@ from outrider.rendering.git.errors import (
     RepositoryUnavailable,
     RevisionNotFound,
 )
-from outrider.rendering.git.export import Export, ExportLimits
+from outrider.rendering.git.export import ExportLimits
 from outrider.rendering.git.fingerprint import Fingerprint
 from outrider.rendering.git.store import GitStore
 
@@ -27,7 +27,6 @@ __all__ = [
     "AddressRefused",
     "CloneDamaged",
     "CredentialsRefused",
-    "Export",
     "ExportLimits",
     "FetchLimits",
     "Fingerprint",

@@ -15,7 +15,6 @@ from outrider.rendering.errors import RenderError
 from outrider.rendering.git.bounds import MIB
 from outrider.rendering.git.reach import Reach
 from outrider.rendering.git.trees import Entry, Trees
-from outrider.spec.source import SourceKind
 
 STAGE = "export"
 _LINK_HOPS_MAX = 40
@@ -31,15 +30,6 @@ class ExportLimits:
     max_files: int = 20_000
     max_bytes: int = 256 * MIB
     max_depth: int = 64
-
-
-@dataclass(frozen=True)
-class Export:
-    """A source's files in a folder of their own. `root` stands for the repository's root; `path` is the source's below it."""
-
-    root: Path
-    path: str
-    kind: SourceKind
 
 
 @dataclass
@@ -59,11 +49,27 @@ class Exporter:
 
     def write(self, target: Path) -> None:
         """Write everything below `target`, an empty folder; RenderError names the file that can't be exported."""
+        self._count()
         with _descriptor(target) as top:
             for path, entry in sorted(self._reach.parts.items()):
                 self._part(top, path, path, entry)
             for vendored, path in sorted(self._reach.chart_dependencies.items()):
                 self._part(top, vendored, path, self._reach.parts.get(path) or self._must_find(path))
+
+    def _count(self) -> None:
+        """Refuse what has too many files before the first is written. What links add is found while writing."""
+        waiting = [entry for entry in self._reach.parts.values() if entry.is_tree]
+        files = len(self._reach.parts) - len(waiting)
+        while waiting and files + len(waiting) <= self._limits.max_files:
+            entries = self._trees.entries(waiting.pop().object_id).values()
+            folders = [entry for entry in entries if entry.is_tree]
+            waiting += folders
+            files += len(entries) - len(folders)
+        if files + len(waiting) > self._limits.max_files:
+            raise self._too_many(next(iter(self._reach.parts)))
+
+    def _too_many(self, file: str) -> RenderError:
+        return RenderError(STAGE, f"the source reads more than {self._limits.max_files} files", file=file)
 
     def _must_find(self, path: str) -> Entry:
         entry = self._trees.lookup(self._root, path)
@@ -87,7 +93,10 @@ class Exporter:
     def _entry(self, folder: int, name: bytes, entry: Entry, path: bytes, depth: int) -> None:
         self._check_name(name, _shown(path))
         if entry.is_link:
-            path, entry = self._follow(path)
+            link = path
+            path, entry = self._follow(link)
+            if entry.is_tree and entry.object_id in self._spent.open_trees:
+                raise RenderError(STAGE, "is a link to a folder that it lies in", file=_shown(link))
         if entry.is_tree:
             with _subfolder(folder, name) as inner:
                 self._tree(inner, entry, path, depth + 1)
@@ -99,8 +108,6 @@ class Exporter:
             raise RenderError(
                 STAGE, f"is nested deeper than {self._limits.max_depth} folders", file=_shown(path)[:200]
             )
-        if tree.object_id in self._spent.open_trees:
-            raise RenderError(STAGE, "is a link to a folder that it lies in", file=_shown(path))
         self._spent.open_trees.append(tree.object_id)
         for name, entry in self._trees.entries(tree.object_id).items():
             self._entry(folder, name, entry, path + b"/" + name if path not in {b"", b"."} else name, depth)
@@ -109,9 +116,7 @@ class Exporter:
     def _file(self, folder: int, name: bytes, entry: Entry, path: bytes) -> None:
         self._spent.files += 1
         if self._spent.files > self._limits.max_files:
-            raise RenderError(
-                STAGE, f"the source reads more than {self._limits.max_files} files", file=_shown(path)
-            )
+            raise self._too_many(_shown(path))
         data = self._trees.blob(entry.object_id)
         self._spent.size_bytes += len(data)
         if self._spent.size_bytes > self._limits.max_bytes:

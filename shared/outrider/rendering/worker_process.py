@@ -1,0 +1,178 @@
+"""One worker process, as the pool sees it."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any, TypeVar
+
+from outrider.rendering.errors import RenderError
+from outrider.rendering.layers import Layer, Protection
+from outrider.rendering.settings import RenderSettings
+from outrider.rendering.worker import frames
+from outrider.rendering.worker.roles import Role
+
+JOB_FOLDER = "job"
+_STDERR_KEPT_BYTES = 8192
+_CPU_LIMIT_S = 3600
+# Of a worker's whole life; it is replaced long before, by the time that it has used.
+_CPU_REPLACED_AT_S = _CPU_LIMIT_S // 2
+_WRITTEN_FILE_BYTES = 4 * 1024 * 1024
+# A worker writes one kind of file: a kustomization with the Application's options in it.
+_FRAME_EXTRA_BYTES = 1024
+_GO_MEMORY_SHARE = 0.75
+# Go's runtime collects harder as it nears this share of the memory that it may have.
+
+
+T = TypeVar("T")
+
+
+def _piped(stream: T | None) -> T:
+    if stream is None:
+        raise RuntimeError("the worker was started without pipes")
+    return stream
+
+
+class WorkerLost(Exception):
+    """The worker ended in the middle of a rendering; `reason` is for the person whose source it was."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
+class WorkerProcess:
+    """A running worker. `start` makes one; `kill` ends it and all that it started."""
+
+    def __init__(self, process: asyncio.subprocess.Process, settings: RenderSettings) -> None:
+        self._process, self._settings = process, settings
+        self._stdin, self._stdout = _piped(process.stdin), _piped(process.stdout)
+        self._stderr = bytearray()
+        self._renderings = 0
+        self._cpu_s = 0.0
+        self.protection = Protection(frozenset(), {})
+
+    @classmethod
+    async def start(
+        cls, role: Role, slot: Path, settings: RenderSettings, kubectl: Path, tasks: asyncio.TaskGroup
+    ) -> "WorkerProcess":
+        """Start a worker and wait until it has locked itself in; RenderError if it does not come up in time."""
+        limits = {
+            "memory_bytes": settings.memory_bytes,
+            "cpu_s": _CPU_LIMIT_S,
+            "written_file_bytes": _WRITTEN_FILE_BYTES,
+            "output_bytes": settings.max_output_bytes,
+        }
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-I",
+            "-X",
+            "utf8",
+            "-m",
+            "outrider.rendering.worker",
+            str(slot),
+            role,
+            json.dumps(limits),
+            str(kubectl),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            cwd=slot,
+            env={
+                "GOMAXPROCS": "2",
+                "GOTRACEBACK": "none",
+                "GOMEMLIMIT": str(int(settings.memory_bytes * _GO_MEMORY_SHARE)),
+            },
+            start_new_session=True,
+        )
+        worker = cls(process, settings)
+        tasks.create_task(worker._keep_complaints(), name="worker complaints")
+        try:
+            async with asyncio.timeout(settings.start_timeout_s):
+                ready = await worker._receive()
+        except (TimeoutError, WorkerLost):
+            await worker.kill()
+            text = worker._stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
+            raise RenderError(
+                "worker", f"can't be started: {text or 'it takes too long'}", transient=True
+            ) from None
+        except BaseException:
+            await worker.kill()
+            raise
+        missing = {Layer(name): reason for name, reason in ready["missing"].items()}
+        worker.protection = Protection(frozenset(map(Layer, ready["present"])), missing)
+        return worker
+
+    @property
+    def pid(self) -> int:
+        """The worker's process, which leads a group of its own."""
+        return self._process.pid
+
+    @property
+    def has_ended(self) -> bool:
+        """Tell whether the process is gone."""
+        return self._process.returncode is not None
+
+    @property
+    def is_worn(self) -> bool:
+        """Tell whether the worker should be replaced."""
+        done = self._renderings >= self._settings.renderings_per_worker or self._cpu_s > _CPU_REPLACED_AT_S
+        return done or self.has_ended or self.memory_bytes() > self._settings.memory_bytes // 2
+
+    def memory_bytes(self) -> int:
+        """Return the memory that the worker holds, 0 where that can't be known."""
+        try:
+            pages = Path(f"/proc/{self._process.pid}/statm").read_text().split()[1]
+        except (OSError, IndexError):
+            return 0
+        return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+    async def ask(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Return the worker's answer; WorkerLost if it ends instead. Cancelled, the worker is to be killed."""
+        self._renderings += 1
+        try:
+            self._stdin.write(frames.encode(request))
+            await self._stdin.drain()
+        except (BrokenPipeError, ConnectionResetError):
+            raise await self._lost() from None
+        answer = await self._receive()
+        self._cpu_s = float(answer.get("cpu_s", 0.0))
+        return answer
+
+    async def _receive(self) -> dict[str, Any]:
+        try:
+            size = frames.body_size(await self._stdout.readexactly(frames.HEADER_BYTES))
+            if size > self._settings.max_output_bytes + _FRAME_EXTRA_BYTES:
+                raise WorkerLost("the renderer answered with more than it may")
+            return frames.decode(await self._stdout.readexactly(size))
+        except asyncio.IncompleteReadError:
+            raise await self._lost() from None
+        except ValueError:
+            raise WorkerLost("the renderer gave an answer that can't be read") from None
+
+    async def _lost(self) -> WorkerLost:
+        status = await self._process.wait()
+        text = self._stderr.decode("utf-8", "replace")
+        if "stack exceeds" in text or "stack overflow" in text:
+            return WorkerLost("recurses without end")
+        if "out of memory" in text or "cannot allocate" in text or "MemoryError" in text:
+            return WorkerLost("needs more memory than a rendering may have")
+        how = signal.Signals(-status).name if status < 0 else f"status {status}"
+        return WorkerLost(f"the renderer ended while it worked on this source ({how})")
+
+    async def _keep_complaints(self) -> None:
+        """Keep the end of what the worker writes to stderr: it tells why it died. It is never shown as it is."""
+        stderr = _piped(self._process.stderr)
+        while data := await stderr.read(4096):
+            self._stderr += data
+            del self._stderr[:-_STDERR_KEPT_BYTES]
+
+    async def kill(self) -> None:
+        """End the worker and everything in its process group."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._stdin.close()
+        await self._process.wait()

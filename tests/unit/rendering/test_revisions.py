@@ -1,0 +1,39 @@
+import pytest
+
+from outrider.rendering.git.revisions import find, near, ref_prefixes
+
+REFS = {
+    b"HEAD": b"1" * 40,
+    b"refs/heads/main": b"1" * 40,
+    b"refs/heads/release": b"2" * 40,
+    b"refs/tags/release": b"3" * 40,
+    b"refs/tags/v1.0.0": b"4" * 40,
+}
+
+
+@pytest.mark.parametrize(
+    ("revision", "found"),
+    [
+        ("HEAD", b"1"),
+        ("main", b"1"),
+        ("release", b"2"),
+        ("refs/tags/release", b"3"),
+        ("v1.0.0", b"4"),
+        ("refs/heads/v1.0.0", None),
+        ("nothing", None),
+        ("heads/main", None),
+    ],
+)
+def test_names_are_found_branches_before_tags(revision: str, found: bytes | None) -> None:
+    assert find(revision, REFS) == (found and found * 40)
+
+
+def test_only_what_is_asked_for_is_asked_of_the_server() -> None:
+    assert ref_prefixes(["main"]) == [b"HEAD", b"refs/heads/main", b"refs/tags/main"]
+    assert b"refs/heads/" in ref_prefixes(["4f2a91c"])
+
+
+def test_names_that_look_alike_are_offered() -> None:
+    assert near("v1.0", REFS) == ("v1.0.0",)
+    assert near("relaese", REFS) == ("release",)
+    assert near("zzz", REFS) == ()
