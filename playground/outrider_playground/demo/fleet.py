@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from outrider.bus import BusError
 from outrider_playground.demo import content
 from outrider_playground.demo.edge import Edge, running_edge
 from outrider_playground.demo.hub import Hub, running_hub
@@ -27,13 +28,21 @@ class Fleet:
         """Return an edge by name."""
         return next(edge for edge in self.edges if edge.name == name)
 
+    async def known(self) -> dict[str, dict[str, Any]]:
+        """Return what the hub knows of the applications, by name; nothing while it does not answer."""
+        try:
+            return {item["name"]: item for item in await self.hub.applications()}
+        except BusError:
+            return {}
+
     async def until(
         self, condition: Callable[[dict[str, dict[str, Any]]], bool], within_s: float = 30
     ) -> None:
         """Wait until what the hub knows of the applications, by name, meets a condition."""
 
         async def met() -> bool:
-            return condition({item["name"]: item for item in await self.hub.applications()})
+            known = await self.known()
+            return bool(known) and condition(known)
 
         await eventually(met, within_s)
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -72,6 +73,12 @@ class Hub:
         await ask(self.connection, subjects.render("default", "refresh"), {"url": url}, timeout_s=60)
 
 
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
 def _port(state: Path) -> int:
     servers: list[str] = json.loads((state / "hub.json").read_text())["servers"]
     return int(servers[0].rsplit(":", 1)[1])
@@ -80,7 +87,8 @@ def _port(state: Path) -> int:
 @asynccontextmanager
 async def running_hub(state: Path, *options: str, log_folder: Path) -> AsyncIterator[Hub]:
     """Start a hub on a free port; enter once its services answer."""
-    arguments = ("up", "--state", str(state), "--port", "0", *options)
+    # A fixed port: links lead to it, and the hub may be started again behind them.
+    arguments = ("up", "--state", str(state), "--port", str(_free_port()), "--local-repositories", *options)
     child = python("hub", "outrider_cli", *arguments, environment={}, log_folder=log_folder)
     await child.start()
     try:

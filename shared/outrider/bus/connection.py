@@ -13,7 +13,7 @@ import contextlib
 import random
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -32,6 +32,9 @@ from outrider.tasks import background
 log = structlog.get_logger()
 
 NO_RESPONDERS = "503"
+NEVER_S = 10 * 365 * 24 * 3600
+CLOSE_TIMEOUT_S = 2.0
+# A client whose TLS handshake failed waits for ever for its socket to close.
 _STOPPED_READING = (OSError, NatsError, asyncio.TimeoutError, ssl.SSLError)
 
 
@@ -56,7 +59,9 @@ class BusSettings:
     connect_timeout_s: float = 10
     # the server gives a handshake 10 s too: 2 s fail on satellite links
     ping_interval_s: float = 110
-    # with one missed answer a dead link is seen within 220 s; 0.2 MB a day
+    # 0.2 MB a day
+    pong_timeout_s: float = 30
+    # so a dead link is seen within 140 s, and within `unacked_timeout_s` where there is something to send
     unacked_timeout_s: float = 30
     # the kernel gives up unacknowledged bytes after this: a dead link is seen at the next send
     backoff: Backoff = field(default_factory=Backoff)
@@ -256,6 +261,7 @@ class Connection:
         while True:
             try:
                 async with self._session() as client:
+                    _end_if_cancelled()
                     attempt = 0
                     log.info(
                         "connected to the bus",
@@ -263,24 +269,35 @@ class Connection:
                     )
                     for hook in self.on_connected:
                         await hook()
-                    await self._lost.wait()
-                log.warning("lost the bus", reason=str(client.last_error or "closed by the server"))
+                    reason = await self._until_lost(client)
+                log.warning("lost the bus", reason=reason)
             except (*_STOPPED_READING, BusError) as error:
+                _end_if_cancelled()
                 log.warning("no connection to the bus", attempt=attempt, reason=_reason(error))
             await asyncio.sleep(self._settings.backoff.delay_s(attempt, self._rng))
             attempt += 1
+
+    async def _until_lost(self, client: Client) -> str:
+        """Wait for the end of a client, asking now and then whether the server is still there; return the reason."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._settings.ping_interval_s):
+                    await self._lost.wait()
+            if self._lost.is_set():
+                return str(client.last_error or "closed by the server")
+            try:
+                # Its own task: nats-py does not end it when the connection goes.
+                pong_s = self._settings.pong_timeout_s
+                await _within(pong_s, client.flush(timeout=2 * max(1, round(pong_s))))
+            except _STOPPED_READING:
+                return "the server does not answer"
 
     @asynccontextmanager
     async def _session(self) -> AsyncIterator[Client]:
         """One client, from connect to close, with all subscriptions."""
         client = Client()
         try:
-            async with asyncio.timeout(self._settings.connect_timeout_s + 2):
-                await self._open(client)
-                await client.subscribe(f"{self.inbox}.*", cb=self._on_inbox)
-                for subscription in self._subscriptions:
-                    await self._subscribe(client, subscription)
-                await client.flush(timeout=max(1, round(self._settings.connect_timeout_s)))
+            await _within(self._settings.connect_timeout_s + 2, self._open(client))
             self._client = client
             self._lost.clear()
             self._up.set()
@@ -291,7 +308,8 @@ class Connection:
             self._client = None
             self._mark_lost()
             with contextlib.suppress(*_STOPPED_READING):
-                await client.close()
+                await _within(CLOSE_TIMEOUT_S, client.close())
+            _abort(client)
 
     def _mark_lost(self) -> None:
         self._up.clear()
@@ -328,14 +346,18 @@ class Connection:
             user_jwt_cb=lambda: bytearray(user.jwt.encode()),
             signature_cb=lambda nonce: base64.b64encode(key.sign(nonce.encode())),
             connect_timeout=max(1, round(self._settings.connect_timeout_s)),
-            ping_interval=max(1, round(self._settings.ping_interval_s)),
-            max_outstanding_pings=1,
+            # Ours (`_until_lost`): nats-py's waits for the dead socket to close before it tells.
+            ping_interval=NEVER_S,
             inbox_prefix=self.inbox.encode(),
             tls=self._tls() if encrypted else None,
             tls_handshake_first=server.startswith("tls://"),
         )
         opened = True
         self._bound_unacked(client)
+        await client.subscribe(f"{self.inbox}.*", cb=self._on_inbox)
+        for subscription in self._subscriptions:
+            await self._subscribe(client, subscription)
+        await client.flush(timeout=max(1, round(self._settings.connect_timeout_s)))
 
     def _report(self, error: Exception) -> None:
         if isinstance(error, SlowConsumerError):
@@ -351,12 +373,56 @@ class Connection:
         return context
 
     def _bound_unacked(self, client: Client) -> None:
-        # nats-py has no way to reach the socket but its transport. NATS sets no TCP keep-alive.
-        writer: Any = getattr(client._transport, "_io_writer", None)
+        # NATS sets no TCP keep-alive.
+        writer = _writer(client)
         raw = writer.get_extra_info("socket") if writer is not None else None
         if raw is not None and hasattr(socket, "TCP_USER_TIMEOUT"):
             milliseconds = round(self._settings.unacked_timeout_s * 1000)
             raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
+
+
+def _writer(client: Client) -> Any:
+    # nats-py has no other way to its socket. A WebSocket has none.
+    transport = client._transport
+    return getattr(transport, "_io_writer", None) or getattr(transport, "_bare_io_writer", None)
+
+
+def _abort(client: Client) -> None:
+    """Drop what is left of a client's socket: one whose handshake failed is not closed by its client."""
+    writer = _writer(client)
+    if writer is None:
+        return
+    if writer.transport is None:
+        # Python's start_tls leaves this behind when the other side closes meanwhile; its finaliser would trip over it.
+        writer._transport = _ClosedTransport()
+    else:
+        writer.transport.abort()
+
+
+class _ClosedTransport(asyncio.Transport):
+    def is_closing(self) -> bool:
+        return True
+
+
+async def _within(timeout_s: float, work: Coroutine[Any, Any, None]) -> None:
+    """Await a call of nats-py for so long at most, and then leave it: it may swallow a cancellation, or never return."""
+    task = asyncio.create_task(work, name="nats client")
+    try:
+        await asyncio.wait({task}, timeout=timeout_s)
+    finally:
+        if not task.done():
+            task.cancel()
+            task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+    if not task.done():
+        raise TimeoutError(f"nothing happened within {timeout_s:g} s")
+    await task
+
+
+def _end_if_cancelled() -> None:
+    # nats-py can swallow a cancellation that comes while it connects; the task still knows of it.
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def _reason(error: BaseException) -> str:

@@ -25,9 +25,19 @@ def _segment(value: Any) -> str:
 
 
 def encode(
-    kind: ClaimsKind, *, subject: str, name: str, claims: dict[str, Any], issuer: KeyPair, issued_at: datetime
+    kind: ClaimsKind,
+    *,
+    subject: str,
+    name: str,
+    claims: dict[str, Any],
+    issuer: KeyPair,
+    issued_at: datetime,
+    expires_s: int | None = None,
 ) -> str:
-    """Return the signed JWT of `subject` (a public nkey); `claims` is the body of its `nats` part."""
+    """Return the signed JWT of `subject` (a public nkey); `claims` is the body of its `nats` part.
+
+    `expires_s`: seconds after `issued_at`; None: never.
+    """
     body: dict[str, Any] = {
         "iat": int(issued_at.timestamp()),
         "iss": issuer.public,
@@ -35,6 +45,8 @@ def encode(
         "sub": subject,
         "nats": {**claims, "type": kind, "version": 2},
     }
+    if expires_s is not None:
+        body["exp"] = body["iat"] + expires_s
     digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).digest()
     body["jti"] = base64.b32encode(digest).rstrip(b"=").decode()
     signed = f"{_segment(_HEADER)}.{_segment(body)}"
