@@ -27,10 +27,12 @@ class Announcing:
         presence: Presence,
         edges: EdgeTable,
         *,
+        on_online: Callable[[ClusterName], None],
         may_write: Callable[[], bool],
         now_ms: Callable[[], int],
     ) -> None:
         self._js, self._presence, self._edges = js, presence, edges
+        self._on_online = on_online
         self._may_write, self._now_ms = may_write, now_ms
         self.changes = 0
 
@@ -61,3 +63,5 @@ class Announcing:
         await self._edges.update(cluster, online=online, since_ms=now_ms)
         self.changes += 1
         log.info("cluster online" if online else "cluster offline", cluster=cluster)
+        if online:
+            self._on_online(cluster)

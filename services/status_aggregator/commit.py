@@ -8,22 +8,22 @@ the cursor: a document that was written already has the announced digest, and ch
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import structlog
 
-from outrider.bus import BusError
+from outrider.bus import BusError, NotFound
 from outrider.bus.buckets import KeyValue
 from outrider.bus.jetstream import JetStream
 from outrider.codec import MalformedMessage
 from outrider.names import ClusterName
 from outrider.records import StatusRecord
-from status_aggregator import document, frames
+from status_aggregator import frames
 from status_aggregator.events import Event
-from status_aggregator.fold import Held
 from status_aggregator.pipeline import all_written
 from status_aggregator.records import CURSOR, Cursor, EdgeTable, Key
 from status_aggregator.rejections import Rejections
+from status_aggregator.words import MALFORMED, Gone, Refused, Said, Word, resolve, troubled
 
 log = structlog.get_logger()
 
@@ -33,12 +33,11 @@ EVENTS_MAX = 5_000
 # Events that wait; beyond, only the newest of each subject is kept, and the others are counted.
 
 
-class Word(NamedTuple):
-    """A document and when it was said."""
+WORDS_MAX = 8
+# Of one application in one commit; beyond, it is settled at once which of them stands.
 
-    held: Held
-    observed_at_ms: int
-    received_at_ms: int
+
+NOTHING = StatusRecord(b"", 0, 0)
 
 
 @dataclass
@@ -47,13 +46,20 @@ class Commit:
 
     cursor: Cursor | None = None
     events: list[Event] = field(default_factory=list)
-    documents: dict[Key, Word | None] = field(default_factory=dict)
-    # None: the application is gone
+    documents: dict[Key, list[Said]] = field(default_factory=dict)
+    # all that was said of each application since the last commit
     edges: dict[ClusterName, dict[str, Any] | None] = field(default_factory=dict)
     # fields of the EdgeRecord; None: the cluster is gone
 
     def __len__(self) -> int:
         return len(self.events) + len(self.documents)
+
+    def said(self, key: Key, word: Said) -> None:
+        """Something was said of an application."""
+        words = self.documents.setdefault(key, [])
+        words.append(word)
+        if len(words) > WORDS_MAX:
+            words[:] = resolve(words).words
 
     def thin(self) -> int:
         """Keep the newest event of each subject if there are too many; return how many are dropped."""
@@ -123,7 +129,7 @@ class Committer:
         await all_written(
             self._js.publish(event.subject, event.body, event.headers) for event in commit.events
         )
-        await all_written(self._document(key, word) for key, word in commit.documents.items())
+        await all_written(self._document(key, words) for key, words in commit.documents.items())
         await all_written(self._edge(cluster, changes) for cluster, changes in commit.edges.items())
         if commit.cursor is not None:
             await self._bucket.put(CURSOR, commit.cursor.pack())
@@ -137,16 +143,36 @@ class Committer:
         else:
             await self._edges.update(cluster, **changes)
 
-    async def _document(self, key: Key, word: Word | None) -> None:
-        if word is None:
+    async def _document(self, key: Key, words: list[Said]) -> None:
+        """Write what stands."""
+        last, refused = resolve(words)
+        if refused is not None:
+            record = await self._stored(key) if last is None else _record(last)
+            await self._troubled(key, record, refused)
+        elif isinstance(last, Word):
+            await self._bucket.put(key.text, _record(last).pack())
+        else:
             await self._bucket.delete(key.text)
-            return
-        packed = frames.unpack(word.held.frame)
+
+    async def _troubled(self, key: Key, record: StatusRecord, refused: Refused) -> None:
+        """Write the last good document, saying that there is a newer one.
+
+        After a restart its digest differs from the edge's, which is then asked once more.
+        """
+        if refused.kind == MALFORMED:
+            self._rejections.add(refused.kind, cluster=key.cluster)
+        at_ms = record.observed_at_ms or refused.received_at_ms
+        document = troubled(record.document, refused.kind)
+        await self._bucket.put(key.text, StatusRecord(document, at_ms, refused.received_at_ms).pack())
+
+    async def _stored(self, key: Key) -> StatusRecord:
         try:
-            document.check(packed)
-        except MalformedMessage as error:
-            # The last good one stays. Its patches are still followed, so that the edge is not asked for it for ever.
-            self._rejections.add("not a status document", cluster=key.cluster, reason=str(error))
-            return
-        record = StatusRecord(packed, word.observed_at_ms, word.received_at_ms)
-        await self._bucket.put(key.text, record.pack())
+            return StatusRecord.unpack((await self._bucket.get(key.text)).value)
+        except (NotFound, MalformedMessage):
+            return NOTHING
+
+
+def _record(word: Word | Gone) -> StatusRecord:
+    if isinstance(word, Gone):
+        return NOTHING
+    return StatusRecord(frames.unpack(word.held.frame), word.observed_at_ms, word.received_at_ms)

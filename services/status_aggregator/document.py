@@ -21,6 +21,8 @@ PHASES: Final = ("Running", "Succeeded", "Failed", "Error", "Terminating")
 DOCUMENT_MAX_BYTES = codec.MESSAGE_MAX_BYTES - (16 << 10)
 # With its record's other fields and headers it must still fit into one message.
 MESSAGE_MAX_CHARS = 500
+STATUS_ERROR: Final = "StatusError"
+# The condition of a document that is not the edge's newest, since that one can't be taken.
 
 _INTERNED = {text: text for text in (*HEALTHS, *SYNCS, *PHASES, "")}
 # One object for each word, whatever the number of applications.
@@ -47,6 +49,7 @@ class Reported(NamedTuple):
     message: str
     generation: tuple[int, int] | None
     # of the Desired record that the edge works on, where it says so
+    is_newest: bool = True
 
 
 def headline(document: bytes) -> Headline:
@@ -171,6 +174,7 @@ def reported(document: dict[str, Any]) -> Reported:
         sync.get("revision", ""),
         _message(document)[:MESSAGE_MAX_CHARS],
         _generation(sync.get("generation")),
+        all(condition.get("type") != STATUS_ERROR for condition in document.get("conditions", [])),
     )
 
 

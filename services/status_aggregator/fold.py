@@ -105,7 +105,9 @@ class Folded:
     changes: tuple[Change, ...] = ()
     removed: tuple[str, ...] = ()
     absent: tuple[str, ...] = ()
-    # said to be gone, though the hub held no document of them
+    # said to be gone, though the hub did not know of them
+    refused: tuple[tuple[str, str], ...] = ()
+    # applications whose newest document can't be taken, and why
     differs: bool = False
     # the set is not the edge's: everything is to be asked for
     entries: int = 0
@@ -141,6 +143,7 @@ def fold(edge: Edge, batch: StatusBatch, now_ms: int, limits: Limits) -> Folded:
         changes=tuple(folding.changes),
         removed=tuple(folding.removed),
         absent=tuple(folding.absent),
+        refused=tuple(folding.refused.items()),
         differs=differs,
         entries=len(batch.entries),
         rejected=folding.rejected,
@@ -185,6 +188,7 @@ class _Folding:
         self.changes: list[Change] = []
         self.removed: list[str] = []
         self.absent: list[str] = []
+        self.refused: dict[str, str] = {}
         self.rejected: Counter[str] = Counter()
         self._limits = limits
         self._batch_left = limits.batch_max_bytes
@@ -214,19 +218,18 @@ class _Folding:
 
     def _gone(self, app: str) -> None:
         self.gathered.pop(app, None)
-        if app in self.apps and self.apps[app].held:
+        if app in self.apps:
             self._remove(app)
         else:
-            self._remove(app)
             self.absent.append(app)
 
     def _remove(self, app: str) -> None:
         self.lacking.discard(app)
-        known = self.apps.pop(app, None)
-        if known is not None and known.held is not None:
-            self.size_bytes -= known.held.size_bytes
-            self.changes = [change for change in self.changes if change.app != app]
-            self.removed.append(app)
+        self.refused.pop(app, None)
+        known = self.apps.pop(app)
+        self.size_bytes -= known.held.size_bytes if known.held else 0
+        self.changes = [change for change in self.changes if change.app != app]
+        self.removed.append(app)
 
     def _take(self, entry: StatusEntry, frame: bytes) -> None:
         self.gathered[entry.app] = entry.digest
@@ -241,7 +244,9 @@ class _Folding:
             except (delta.WrongBase, _BatchTooLarge, MalformedMessage, delta.TooLarge) as error:
                 self.rejected[_KINDS[type(error)]] += 1
                 # A frame that does not decode may do so when it is sent again; a document that is none will never be one.
-                refused = entry.base is None and isinstance(error, MalformedMessage | delta.TooLarge)
+                if entry.base is None and isinstance(error, MalformedMessage | delta.TooLarge):
+                    refused = True
+                    self.refused[entry.app] = _KINDS[type(error)]
         self._know(entry.app, Known(entry.digest, held, refused))
 
     def _know(self, app: str, known: Known) -> None:
@@ -272,6 +277,7 @@ class _Folding:
         held = Held(entry.digest, frames.hold(document), len(document), marks)
         self.size_bytes = size_bytes
         self.changes.append(Change(entry.app, old, held, head))
+        self.refused.pop(entry.app, None)
         return held
 
     def settle(self, set_digest: bytes) -> bool:

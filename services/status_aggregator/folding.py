@@ -21,6 +21,7 @@ from status_aggregator.records import Cursor, EdgeTable, load
 from status_aggregator.registrations import Registrations
 from status_aggregator.rejections import Rejections
 from status_aggregator.view import View
+from status_aggregator.words import Gone
 
 log = structlog.get_logger()
 
@@ -47,9 +48,15 @@ class Folding:
     def __init__(self, around: Around, fleet: Fleet, edges: EdgeTable, start: Cursor) -> None:
         js, rejections = around.js, around.rejections
         self._around, self._fleet, self._edges, self._start = around, fleet, edges, start
+        self.js = js
         self.committer = Committer(js, KeyValue(js, STATUSES), edges, rejections, around.may_write)
         self.announcing = Announcing(
-            js, around.presence, edges, may_write=around.may_write, now_ms=around.now_ms
+            js,
+            around.presence,
+            edges,
+            on_online=self._connected,
+            may_write=around.may_write,
+            now_ms=around.now_ms,
         )
         self.mender = Mender(
             js.connection,
@@ -111,6 +118,7 @@ class Folding:
             self.mender.forget(cluster)
             if keys or cluster in self._edges.records:
                 pending = self.committer.pending
-                pending.documents.update(dict.fromkeys(keys))
+                for key in keys:
+                    pending.said(key, Gone())
                 pending.edges[cluster] = None
                 self.committer.changed()

@@ -22,11 +22,12 @@ from outrider.topology import STATUS
 from status_aggregator import clock, events
 from status_aggregator.arrival import Arrival
 from status_aggregator.clock import ClockOffset
-from status_aggregator.commit import Committer, Word
+from status_aggregator.commit import Committer
 from status_aggregator.fold import Edge, Folded, Limits, begin_gathering, fold
 from status_aggregator.mending import Mender
 from status_aggregator.records import Cursor, Key, Loaded
 from status_aggregator.rejections import Rejections
+from status_aggregator.words import Gone, Refused, Word
 
 log = structlog.get_logger()
 
@@ -166,10 +167,12 @@ class Ingest:
         observed_ms = offset.corrected_ms(batch.observed_at_ms, received_ms)
         pending = self._committer.pending
         for app in (*folded.removed, *(a for a in folded.absent if self._is_awaited(cluster, a))):
-            pending.documents[Key(cluster, app)] = None
+            pending.said(Key(cluster, app), Gone())
         for change in folded.changes:
-            pending.documents[Key(cluster, change.app)] = Word(change.after, observed_ms, received_ms)
+            pending.said(Key(cluster, change.app), Word(change.after, observed_ms, received_ms))
             pending.events += events.of_change(cluster, batch.epoch, batch.seq, change, received_ms)
+        for app, kind in folded.refused:
+            pending.said(Key(cluster, app), Refused(kind, received_ms))
         pending.edges[cluster] = {
             "heard_at_ms": received_ms,
             "epoch": batch.epoch,

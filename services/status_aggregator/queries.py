@@ -191,7 +191,7 @@ class Queries:
             "health": row.health,
             "revision": row.revision,
             "message": row.message,
-            "freshness": cluster.freshness if seen else "unknown",
+            "freshness": self._view.shown(name)[2],
             "presence": cluster.presence,
             "observed_at_ms": seen.observed_at_ms if seen else 0,
             "received_at_ms": seen.received_at_ms if seen else 0,

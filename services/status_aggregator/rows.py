@@ -87,9 +87,11 @@ def row(application: Application, cluster: ClusterName, wanted: Wanted | None, s
         message = said or _awaited(application, cluster, wanted)
         return Row(UNKNOWN, UNKNOWN, "", message[:MESSAGE_MAX_CHARS], False)
     reported = seen.reported
-    message = said or (reported.message if delivered else _undelivered(wanted, reported.revision))
+    stands = delivered or not reported.is_newest
+    # Of what the edge has said since, nothing can be told but that.
+    message = said or (reported.message if stands else _undelivered(wanted, reported.revision))
     return Row(
-        reported.sync if delivered else OUT_OF_SYNC,
+        reported.sync if stands else OUT_OF_SYNC,
         reported.health,
         reported.revision,
         message[:MESSAGE_MAX_CHARS],

@@ -28,7 +28,7 @@ class Shown(NamedTuple):
     sync: str
     health: str
     is_heard: bool
-    # there is a document of it
+    # there is a document of it, and it is the edge's newest
 
 
 @dataclass(slots=True)

@@ -175,8 +175,9 @@ class View:
         """Count an application where and as it is, no longer as it was."""
         application = self._applications[name]
         cluster = self._clusters[self._place(application)]
-        found = row(application, cluster.name, cluster.wanted.get(name), cluster.seen.get(name))
-        shown = Shown(found.sync, found.health, name in cluster.seen)
+        seen = cluster.seen.get(name)
+        found = row(application, cluster.name, cluster.wanted.get(name), seen)
+        shown = Shown(found.sync, found.health, seen is not None and seen.reported.is_newest)
         before = self._placed.get(name)
         if before == (cluster.name, shown):
             return

@@ -1,7 +1,7 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,10 +20,11 @@ from outrider.bus.topology import ensure
 from outrider.identity.keys import KeyPair
 from outrider.messages import Desired
 from outrider.names import AppName, ClusterName, token
-from outrider.records import ApplicationRecord, ClusterRecord, ConditionsRecord
+from outrider.records import ApplicationRecord, ClusterRecord, ConditionsRecord, StatusRecord
 from outrider.tasks import background
 from outrider.topology import APPLICATIONS, CLUSTERS, CONDITIONS, HUB, STATUSES
 from status_aggregator import service
+from status_aggregator.document import check
 from status_aggregator.mending import MendingSettings
 from status_aggregator.metrics import Sources
 from status_aggregator.rejections import Rejections
@@ -104,16 +105,31 @@ class Fleet:
 
         return await eventually(attempt)
 
-    async def stored(self) -> dict[str, bytes]:
-        """What bucket `status` holds, without this process's own keys."""
+    async def until_stored(self, shown: Callable[[dict[str, bytes]], bool]) -> dict[str, bytes]:
+        """Watch bucket `status`, without the process's own keys, until it shows something."""
         found: dict[str, bytes] = {}
         watching = KeyValue(JetStream(self.registry), STATUSES).watch()
-        async for changes in watching:
-            found |= {c.key: c.value for c in changes.changes if c.value is not None and c.key[0] != "_"}
-            if changes.caught_up:
-                break
-        await watching.aclose()  # type: ignore[attr-defined]
-        return found
+        async with asyncio.timeout(WITHIN_S), aclosing(watching):  # type: ignore[type-var]
+            async for changes in watching:
+                for change in changes.changes:
+                    found.pop(change.key, None)
+                    if change.value is not None and not change.key.startswith("_"):
+                        found[change.key] = change.value
+                if changes.caught_up and shown(found):
+                    return found
+        raise AssertionError("a watch does not end")
+
+    async def until_documents(self, cluster: str, expected: dict[str, Any]) -> None:
+        """Wait until the hub holds exactly these documents of a cluster."""
+
+        def shown(found: dict[str, bytes]) -> bool:
+            return expected == {
+                key.split(".")[1]: check(StatusRecord.unpack(value).document)
+                for key, value in found.items()
+                if key.startswith(f"{cluster}.")
+            }
+
+        await self.until_stored(shown)
 
 
 async def eventually(attempt: Callable[[], Awaitable[Any]]) -> Any:

@@ -1,26 +1,32 @@
 """From an edge's batch to a person's answer, over a real server."""
 
+import time
+from typing import Any
+
 import pytest
-from tests.integration.status_aggregator.conftest import Fleet
-from tests.unit.status_aggregator.edge_model import status
+from tests.integration.status_aggregator.conftest import Fleet, eventually
+from tests.unit.status_aggregator.edge_model import entry, gone, status
 
 from outrider.bus.services import RequestRefused
+from outrider.messages import Desired
 
 
 async def test_what_an_edge_says_is_what_a_person_is_told(fleet: Fleet) -> None:
     await fleet.apply("till", "shop1")
     async with fleet.aggregator():
         edge = await fleet.edge("shop1")
-        edge.model.put("till", status("Progressing", revision="a" * 40, message="1 of 2 pods"))
+        edge.model.put("till", status("Progressing", message="1 of 2 pods"))
         await edge.flush()
-        found = await fleet.until(
-            "app", lambda app: app["health"] == "Progressing" and app["presence"] == "online", name="till"
-        )
+
+        def shown(app: Any) -> bool:
+            return bool(app["health"] == "Progressing" and app["presence"] == "online")
+
+        found = await fleet.until("app", shown, name="till")
         assert found["document"] == edge.model.documents["till"]
         assert (found["cluster"], found["project"], found["sync"]) == ("shop1", "shops", "Synced")
         assert (found["freshness"], found["delivered"]) == ("fresh", True)
         assert found["message"] == "1 of 2 pods"
-        edge.model.put("till", status("Healthy", revision="a" * 40))
+        edge.model.put("till", status("Healthy"))
         await edge.flush()
         await fleet.until("app", lambda app: app["health"] == "Healthy", name="till")
         summary = await fleet.ask("summary")
@@ -43,3 +49,253 @@ async def test_a_question_about_what_does_not_exist_is_refused_with_a_sentence(f
         for verb, arguments, sentence in refused:
             with pytest.raises(RequestRefused, match=sentence):
                 await fleet.ask(verb, **arguments)
+
+
+async def test_what_a_lost_batch_said_is_asked_for_and_arrives(fleet: Fleet) -> None:
+    async with fleet.aggregator():
+        edge = await fleet.edge("shop1")
+        for app in ("till", "menu"):
+            edge.model.put(app, status("Healthy"))
+        await edge.flush()
+        edge.model.put("till", status("Degraded"))
+        edge.model.take()
+        edge.model.put("menu", status("Progressing"))
+        await edge.flush()
+        await fleet.until_documents("shop1", edge.model.documents)
+        assert await edge.asked.get() is None
+
+
+async def test_a_patch_against_a_lost_document_asks_for_that_application_alone(fleet: Fleet) -> None:
+    async with fleet.aggregator():
+        edge = await fleet.edge("shop1")
+        for app in ("till", "menu"):
+            edge.model.put(app, status("Healthy"))
+        await edge.flush()
+        edge.model.put("till", status("Degraded"))
+        edge.model.take()
+        edge.model.put("till", status("Degraded", objects=5))
+        await edge.flush()
+        await fleet.until_documents("shop1", edge.model.documents)
+        assert await edge.asked.get() == ["till"]
+
+
+async def test_a_rebuilt_edge_that_sends_its_set_in_parts_loses_what_it_no_longer_has(fleet: Fleet) -> None:
+    async with fleet.aggregator():
+        edge = await fleet.edge("shop1")
+        for n in range(6):
+            edge.model.put(f"app{n}", status("Healthy"))
+        await edge.flush()
+        await fleet.until_documents("shop1", edge.model.documents)
+        del edge.model.documents["app4"]
+        edge.model.restart()
+        while edge.model.dirty:
+            await edge.flush(most=2)
+        await fleet.until_documents("shop1", edge.model.documents)
+
+
+async def test_malformed_foreign_and_oversized_messages_are_counted_and_the_stream_goes_on(
+    fleet: Fleet,
+) -> None:
+    stranger = await fleet.edge("stranger")
+    await fleet.unregister("stranger")
+    async with fleet.aggregator() as sources:
+        edge = await fleet.edge("shop1")
+        edge.model.put("till", status("Healthy"))
+        await edge.flush()
+        for data in (b"", b"\xc1", b"[]", bytes(900_000), b"\x92\x09\x01"):
+            await edge.send(data)
+        bomb = {**status(), "padding": "x" * (2 << 20)}
+        for bad in ([1, 2], ["../x", bytes(8), None, b""], entry("bad", bomb), entry("worse", {"sync": 1})):
+            edge.model.seq += 1
+            sent = edge.model.take()
+            await edge.send(
+                type(sent)(sent.epoch, sent.seq, sent.observed_at_ms, sent.set_digest, [bad]).pack()
+            )
+        stranger.model.put("till", status("Degraded"))
+        await stranger.flush()
+        edge.model.put("menu", status("Degraded"))
+        await edge.flush()
+        await fleet.until_documents("shop1", edge.model.documents)
+        assert {
+            "malformed batch",
+            "batch of an unknown version",
+            "batch of a cluster that is not registered",
+            "malformed entry",
+            "document too large",
+            "not a status document",
+        } <= set(sources.rejections.counts)
+
+
+async def test_a_document_that_cannot_be_taken_is_told_beside_the_last_good_one(fleet: Fleet) -> None:
+    for app in ("till", "menu", "huge"):
+        await fleet.apply(app, "shop1")
+    async with fleet.aggregator() as sources:
+        edge = await fleet.edge("shop1")
+        edge.model.put("till", status("Healthy"))
+        edge.model.put("menu", status("Healthy"))
+        await edge.flush()
+        edge.model.put("till", {**status("Degraded"), "resources": ["text"]})
+        await edge.flush()
+        edge.model.put("huge", status("Healthy", objects=12_000))
+        edge.model.put("menu", status("Progressing"))
+        await edge.flush()
+        await fleet.until("app", lambda app: app["health"] == "Progressing", name="menu")
+        trouble = "the hub can't take the newest status of this application: "
+        found = await fleet.until("app", lambda app: app["message"].startswith(trouble), name="till")
+        assert (found["health"], found["freshness"]) == ("Healthy", "unknown")
+        assert found["document"]["resources"] == status("Healthy")["resources"]
+        found = await fleet.until(
+            "app", lambda app: app["message"] == f"{trouble}document too large", name="huge"
+        )
+        assert (found["health"], found["freshness"]) == ("Unknown", "unknown")
+        assert sources.rejections.counts["not a status document"] == 1
+        assert edge.asked.empty()
+        edge.model.put("till", status("Degraded"))
+        await edge.flush()
+        found = await fleet.until("app", lambda app: app["health"] == "Degraded", name="till")
+        assert (found["freshness"], found["message"]) == ("fresh", "")
+
+
+async def test_an_application_that_the_edge_confirms_to_be_gone_has_no_status(fleet: Fleet) -> None:
+    await fleet.apply("till", "shop1")
+    await fleet.apply("menu", "shop1")
+    async with fleet.aggregator():
+        edge = await fleet.edge("shop1")
+        edge.model.put("till", status("Healthy"))
+        await edge.flush()
+        await fleet.until("app", lambda app: app["health"] == "Healthy", name="till")
+        for app in ("till", "menu"):
+            await fleet.desire(app, "shop1", Desired(bytes(16), 1, 5, {}))
+        found = await fleet.until("app", lambda app: not app["delivered"], name="till")
+        assert (found["sync"], found["message"]) == (
+            "OutOfSync",
+            "to be removed; the cluster has not confirmed it yet",
+        )
+        edge.model.remove("till")
+        sent = edge.model.take()
+        # The edge never had a document of `menu`; the registry waits for the word that it is gone.
+        sent.entries.append(gone("menu"))
+        await edge.send(sent.pack())
+        await fleet.until_documents("shop1", edge.model.documents)
+        await fleet.until("app", lambda app: app["health"] == "Unknown", name="till")
+
+
+async def test_with_a_cluster_that_is_removed_goes_what_was_known_of_it(fleet: Fleet) -> None:
+    async with fleet.aggregator():
+        edge = await fleet.edge("shop1")
+        edge.model.put("till", status("Healthy"))
+        await edge.flush()
+        await fleet.until_documents("shop1", edge.model.documents)
+        await fleet.unregister("shop1")
+        await fleet.until_stored(lambda found: not found)
+        with pytest.raises(RequestRefused):
+            await fleet.ask("cluster", name="shop1")
+
+
+async def test_an_application_whose_newest_state_is_not_at_its_edge_is_shown_as_not_delivered(
+    fleet: Fleet,
+) -> None:
+    await fleet.apply("till", "shop1")
+    await fleet.apply("menu", "shop1")
+    await fleet.apply("lost", "nowhere")
+    async with fleet.aggregator():
+        edge = await fleet.edge("shop1")
+        edge.model.put("till", status("Healthy"))
+        await edge.flush()
+        await fleet.until("app", lambda app: app["delivered"], name="till")
+        await fleet.apply("till", "shop1", revision="b" * 40, counter=2)
+        found = await fleet.until("app", lambda app: not app["delivered"], name="till")
+        assert (found["sync"], found["desired_revision"], found["revision"]) == (
+            "OutOfSync",
+            "b" * 40,
+            "a" * 40,
+        )
+        assert found["message"] == f"revision {'b' * 40} has not reached the cluster yet; it is at {'a' * 40}"
+        await fleet.complain("till", "deploy/app.yaml:3: mapping values are not allowed here")
+        found = await fleet.until("app", lambda app: "mapping values" in app["message"], name="till")
+        assert [one["from"] for one in found["conditions"]] == ["hub"]
+        listed = {app["name"]: app for app in (await fleet.ask("apps"))["items"]}
+        assert (listed["menu"]["sync"], listed["menu"]["health"], listed["menu"]["freshness"]) == (
+            "Unknown",
+            "Unknown",
+            "unknown",
+        )
+        assert listed["lost"]["message"] == "no cluster is registered as 'nowhere'"
+
+
+async def test_the_edges_time_is_shown_by_the_hubs_clock(fleet: Fleet) -> None:
+    hour_ms = 3_600_000
+    await fleet.apply("till", "shop1")
+    async with fleet.aggregator():
+        edge = await fleet.edge("shop1", clock_behind_ms=hour_ms)
+        edge.model.put("till", status("Healthy"))
+        await edge.flush()
+        found = await fleet.until("app", lambda app: app["health"] == "Healthy", name="till")
+        assert abs(found["observed_at_ms"] - time.time_ns() // 1_000_000) < hour_ms / 2
+        assert found["observed_at_ms"] <= found["received_at_ms"]
+        assert abs((await fleet.ask("cluster", name="shop1"))["clock_offset_ms"] - hour_ms) < hour_ms / 2
+
+
+async def test_batches_that_waited_while_nobody_folded_are_as_old_as_they_are(fleet: Fleet) -> None:
+    await fleet.apply("till", "shop1")
+    edge = await fleet.edge("shop1")
+    edge.model.put("till", status("Healthy"))
+    await edge.flush()
+    sent_by_ms = time.time_ns() // 1_000_000
+
+    async def has_aged() -> bool | None:
+        return True if time.time_ns() // 1_000_000 > sent_by_ms + 2_500 else None
+
+    await eventually(has_aged)
+    async with fleet.aggregator():
+        found = await fleet.until("app", lambda app: app["health"] == "Healthy", name="till")
+        assert found["received_at_ms"] <= sent_by_ms
+        assert found["heard_at_ms"] <= sent_by_ms
+
+
+async def test_lists_come_in_pages_in_the_order_of_names(fleet: Fleet) -> None:
+    names = [f"app-{n:02d}" for n in range(23)]
+    for n, name in enumerate(names):
+        await fleet.apply(name, f"shop{n % 2 + 1}")
+    async with fleet.aggregator():
+        for cluster in ("shop1", "shop2"):
+            edge = await fleet.edge(cluster)
+            for name in names[cluster == "shop2" :: 2]:
+                edge.model.put(name, status("Degraded" if name.endswith("7") else "Healthy"))
+            await edge.flush()
+        await fleet.until("summary", lambda summary: summary["freshness"]["fresh"] == 23)
+        assert await pages(fleet, "apps", limit=5) == names
+        assert await pages(fleet, "apps", limit=4, cluster="shop2") == names[1::2]
+        assert await pages(fleet, "apps", limit=1, health="Degraded") == ["app-07", "app-17"]
+        assert await pages(fleet, "apps", name="p-1", freshness="fresh", sync="Synced") == names[10:20]
+        assert await pages(fleet, "apps", freshness="stale") == []
+        assert await pages(fleet, "clusters", limit=1) == ["shop1", "shop2"]
+
+
+async def test_no_answer_is_larger_than_a_message(fleet: Fleet) -> None:
+    await fleet.apply("till", "shop1")
+    async with fleet.aggregator():
+        edge = await fleet.edge("shop1")
+        edge.model.put("till", status("Healthy", objects=9_500))
+        await edge.flush()
+        found = await fleet.until("app", lambda app: app["health"] == "Healthy", name="till")
+        assert found["truncated"]
+        assert found["document"]["sync"]["status"] == "Synced"
+        resources: list[Any] = []
+        after: int | None = 0
+        while after is not None:
+            page = await fleet.ask("resources", name="till", after=after)
+            resources += page["items"]
+            after = page["next"]
+        assert resources == edge.model.documents["till"]["resources"]
+
+
+async def pages(fleet: Fleet, verb: str, **arguments: Any) -> list[str]:
+    """Return the names on all pages."""
+    names: list[str] = []
+    after: str | None = ""
+    while after is not None:
+        page = await fleet.ask(verb, after=after, **arguments)
+        names += [item["name"] for item in page["items"]]
+        after = page["next"]
+    return names

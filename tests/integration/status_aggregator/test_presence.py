@@ -1,0 +1,171 @@
+"""Who is online, by the server's word alone."""
+
+import asyncio
+import base64
+import json
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from tests.integration.status_aggregator.conftest import Fleet, eventually
+from tests.unit.status_aggregator.edge_model import status
+
+from outrider.bus import BusSettings, connected
+from outrider.bus.buckets import KeyValue
+from outrider.bus.jetstream import JetStream
+from outrider.identity.keys import KeyPair, generate
+from outrider.records import ClusterRecord
+from outrider.topology import CLUSTERS
+
+
+def presence(word: str) -> Any:
+    return lambda cluster: cluster["presence"] == word
+
+
+async def test_a_cluster_is_online_while_it_is_connected(fleet: Fleet) -> None:
+    await fleet.register("shop1")
+    async with fleet.aggregator():
+        assert (await fleet.until("cluster", bool, name="shop1"))["presence"] == "unknown"
+        async with connected(fleet.edges["shop1"]):
+            await fleet.until("cluster", presence("online"), name="shop1")
+        found = await fleet.until("cluster", presence("offline"), name="shop1")
+        assert found["since_ms"] > 0
+        async with connected(fleet.edges["shop1"]):
+            await fleet.until("cluster", presence("online"), name="shop1")
+
+
+async def test_a_cluster_with_two_connections_is_online_until_the_last_one_closes(fleet: Fleet) -> None:
+    await fleet.register("shop1")
+    async with fleet.aggregator() as sources:
+        async with connected(fleet.edges["shop1"]):
+            await fleet.until("cluster", presence("online"), name="shop1")
+            async with connected(fleet.edges["shop1"]):
+                pass
+            # Another cluster's coming and going tells that the events before it were taken up.
+            await fleet.register("shop2")
+            async with connected(fleet.edges["shop2"]):
+                await fleet.until("cluster", presence("online"), name="shop2")
+            await fleet.until("cluster", presence("offline"), name="shop2")
+            assert (await fleet.ask("cluster", name="shop1"))["presence"] == "online"
+        await fleet.until("cluster", presence("offline"), name="shop1")
+        assert sources.folding is not None
+        assert sources.folding.announcing.changes == 4
+
+
+async def test_what_happened_while_no_aggregator_ran_is_learnt_from_a_snapshot(fleet: Fleet) -> None:
+    for name in ("shop1", "shop2"):
+        await fleet.register(name)
+    async with connected(fleet.edges["shop1"]), fleet.aggregator():
+        await fleet.until("cluster", presence("online"), name="shop1")
+    async with connected(fleet.edges["shop2"]), fleet.aggregator():
+        await fleet.until("cluster", presence("offline"), name="shop1")
+        await fleet.until("cluster", presence("online"), name="shop2")
+
+
+async def test_what_happened_while_the_bus_was_lost_is_learnt_from_a_snapshot(fleet: Fleet) -> None:
+    await fleet.register("shop1")
+    async with fleet.aggregator() as sources:
+        await fleet.until("summary", bool)
+        async with connected(fleet.edges["shop1"]):
+            await fleet.until("cluster", presence("online"), name="shop1")
+            assert sources.folding is not None
+            bus = sources.folding.js.connection
+            bus.client._transport._io_writer.transport.abort()  # type: ignore[union-attr]
+            await bus.wait_lost()
+        await fleet.until("cluster", presence("offline"), name="shop1")
+
+
+async def test_more_clusters_than_fit_a_page_are_all_in_the_snapshot(fleet: Fleet) -> None:
+    await fleet.register("shop1")
+    async with asyncio.TaskGroup() as tasks:
+        for _ in range(270):
+            tasks.create_task(fleet.edge("shop1"))
+    last = await fleet.edge("shop2")
+    assert last.connection.is_connected
+    async with fleet.aggregator():
+        await fleet.until("cluster", presence("online"), name="shop2")
+        await fleet.until("cluster", presence("online"), name="shop1")
+
+
+async def test_an_edge_that_says_it_is_another_one_is_not_believed(fleet: Fleet) -> None:
+    await fleet.register("shop1")
+    await fleet.register("shop2")
+    async with fleet.aggregator():
+        await fleet.until("summary", bool)
+        async with lying(fleet.edges["shop1"], says="shop2"):
+            await fleet.until("cluster", presence("online"), name="shop1")
+            assert (await fleet.ask("cluster", name="shop2"))["presence"] == "unknown"
+
+
+async def test_a_key_that_is_not_the_registered_one_is_ignored_and_counted(fleet: Fleet) -> None:
+    await fleet.register("shop1")
+    old = fleet.edges["shop1"]
+    await fleet.register("shop1")
+    async with fleet.aggregator() as sources:
+        await fleet.until("cluster", bool, name="shop1")
+
+        async def is_counted() -> bool | None:
+            return True if sources.rejections.counts["connection of an unknown key"] else None
+
+        async with connected(old):
+            await eventually(is_counted)
+            assert (await fleet.ask("cluster", name="shop1"))["presence"] == "unknown"
+            async with connected(fleet.edges["shop1"]):
+                await fleet.until("cluster", presence("online"), name="shop1")
+            await fleet.until("cluster", presence("offline"), name="shop1")
+
+
+async def test_a_cluster_that_connects_before_its_registration_is_seen_is_online_once_it_is(
+    fleet: Fleet,
+) -> None:
+    settings = fleet.hub.edge_settings("shop1")
+    async with fleet.aggregator(), connected(settings):
+        await fleet.until("summary", bool)
+        record = ClusterRecord("shop1", KeyPair(settings.user().seed).public, 0)
+        await KeyValue(JetStream(fleet.registry), CLUSTERS).put("shop1", record.pack())
+        await fleet.until("cluster", presence("online"), name="shop1")
+
+
+async def test_nothing_is_green_for_a_cluster_that_is_away(fleet: Fleet) -> None:
+    await fleet.apply("till", "shop1")
+    async with fleet.aggregator():
+        edge = await fleet.edge("shop1")
+        edge.model.put("till", status("Healthy"))
+        await edge.flush()
+        await fleet.until("summary", lambda summary: summary["health"]["Healthy"] == 1)
+        await fleet.stack.aclose()
+    async with fleet.hub.connect("person") as person, fleet.aggregator():
+        fleet.person = person
+        summary = await fleet.until("summary", lambda summary: summary["freshness"]["stale"] == 1)
+        assert (summary["health"]["Healthy"], summary["sync"]["Synced"]) == (0, 0)
+        assert summary["last_known"]["health"]["Healthy"] == 1
+        cluster = await fleet.ask("cluster", name="shop1")
+        assert (cluster["healthy"], cluster["presence"], cluster["freshness"]) == (0, "offline", "stale")
+        app = await fleet.ask("app", name="till")
+        assert (app["health"], app["freshness"], app["presence"]) == ("Healthy", "stale", "offline")
+
+
+@asynccontextmanager
+async def lying(settings: BusSettings, says: str) -> AsyncIterator[None]:
+    """Connect with an edge's own JWT, and another one's name in everything that a client may write."""
+    user = settings.user()
+    context = ssl.create_default_context(cadata=settings.ca_pem)
+    port = int(settings.servers[0].rsplit(":", 1)[1])
+    reader, writer = await asyncio.open_connection("localhost", port, ssl=context)
+    try:
+        nonce = json.loads((await reader.readline()).split(b" ", 1)[1])["nonce"]
+        signature = base64.urlsafe_b64encode(KeyPair(user.seed).sign(nonce.encode())).rstrip(b"=").decode()
+        connect = {
+            "jwt": user.jwt,
+            "sig": signature,
+            "user": says,
+            "name": says,
+            "nkey": generate("user").public,
+        }
+        writer.write(b"CONNECT " + json.dumps({**connect, "verbose": False}).encode() + b"\r\nPING\r\n")
+        assert await reader.readline() == b"PONG\r\n"
+        yield
+    finally:
+        writer.close()
+        await writer.wait_closed()
