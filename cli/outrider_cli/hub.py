@@ -4,7 +4,6 @@ import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any, NoReturn
 
 from outrider import subjects
@@ -15,7 +14,7 @@ from outrider.codec import MalformedMessage
 from outrider.identity import credentials
 from outrider.tasks import background
 from outrider_cli.failure import Failed, Refused
-from outrider_cli.finding import Place, find
+from outrider_cli.finding import Place
 from outrider_cli.listening import BusLog
 
 REACHED_WITHIN_S = 5.0
@@ -116,9 +115,8 @@ class Hub:
 
 
 @asynccontextmanager
-async def opened(state: Path | None) -> AsyncIterator[Hub]:
-    """Connect to the hub that is meant; Failed, after a few seconds, if nobody answers."""
-    place = find(state)
+async def opened(place: Place) -> AsyncIterator[Hub]:
+    """Connect to a hub; Failed, after a few seconds, if nobody answers."""
     settings = _settings(place)
     log = BusLog(attempts_max=3 * len(settings.servers))
     log.listen(loudly=os.environ.get("OUTRIDER_DEBUG") == "1")

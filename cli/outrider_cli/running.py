@@ -23,6 +23,7 @@ from outrider.bus.embedded import EmbeddedSettings, NatsServerFailed
 from outrider.tasks import background
 from outrider_cli import leftovers, log_lines, state_folder
 from outrider_cli.failure import Failed
+from outrider_cli.finding import find
 from outrider_cli.hub import opened
 from outrider_cli.identity_folder import THIS_MACHINE, is_elsewhere, prepare, told_servers, url_host
 from outrider_cli.supervise import Child, Restarts, keep_running, keep_serving
@@ -173,7 +174,7 @@ class Hub:
     async def _until_ready(self, services: list[str]) -> None:
         waiting = list(services)
         try:
-            async with asyncio.timeout(READY_WITHIN_S), opened(self.wanted.state) as hub:
+            async with asyncio.timeout(READY_WITHIN_S), opened(find(self.wanted.state)) as hub:
                 while waiting:
                     waiting = [name for name in waiting if not await hub.is_serving(name)]
                     await asyncio.sleep(ASK_EVERY_S if waiting else 0)

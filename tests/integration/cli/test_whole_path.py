@@ -92,8 +92,6 @@ async def test_a_commit_reaches_a_cluster_by_the_commands_that_a_new_user_types(
             assert found["status"]["revision"] == second
             assert found["status"]["document"]["summary"]["images"] == ["web:2"]
 
-            finished = json.loads(await done("app", "sync", "web", "--prune", "--wait", "-o", "json"))
-            assert finished["operationState"]["phase"] == "Succeeded"
             assert "1 online" in await done("status")
 
             running.terminate()
