@@ -118,7 +118,7 @@ class Applications:
 
     def _finished(self, worker: Worker) -> None:
         """Forget an application that is gone, unless it was desired again meanwhile."""
-        if worker.state.removal is not None:
+        if worker.ends:
             del self._workers[worker.state.app]
 
     def _changed(self, key: Key, named: set[str]) -> None:
@@ -142,5 +142,5 @@ class Applications:
         return any(
             key in worker.state.index.entries
             for name, worker in self._workers.items()
-            if name != app and worker.state.index is not None and worker.state.removal is None
+            if name != app and worker.state.index is not None and not worker.ends
         )

@@ -26,6 +26,7 @@ class Bundle:
         self._around = around
         self._held = contextlib.AsyncExitStack()
         self._prepared: Prepared | None = None
+        self._loading = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
         return self
@@ -44,7 +45,6 @@ class Bundle:
         """Return what is remembered of the bundle; prepare it where it is another one, or the cluster serves more kinds."""
         index, identity = self._state.index, self._identity()
         if index is None or index.identity != identity or await self._served_since(index):
-            self._prepared = None
             prepared = await self._load()
             index = self._state.index = Index(
                 identity,
@@ -69,8 +69,13 @@ class Bundle:
         return any(self._known(kind) for kind in index.unserved)
 
     async def _load(self) -> Prepared:
-        if self._prepared is not None:
+        """Load once, whoever asks."""
+        async with self._loading:
+            if self._prepared is None:
+                self._prepared = await self._prepare()
             return self._prepared
+
+    async def _prepare(self) -> Prepared:
         desired = self._state.desired
         if desired is None:
             raise RuntimeError(f"{self._state.app} has nothing desired")
@@ -78,8 +83,7 @@ class Bundle:
         manifests = await asyncio.to_thread(desired.manifests)
         for kind in sorted(kinds_in(manifests)):
             await self._learn(kind)
-        self._prepared = prepare(desired.app, manifests, self._state.policy.namespace, self._scope)
-        return self._prepared
+        return prepare(desired.app, manifests, self._state.policy.namespace, self._scope)
 
     async def _learn(self, kind: Kind) -> None:
         with contextlib.suppress(UnknownKind):

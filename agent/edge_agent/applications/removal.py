@@ -34,6 +34,8 @@ async def remove(state: State, around: Surroundings) -> bool:
         report(state, None, around)
         return False
     await around.store.delete(state.app)
+    # Should it be desired again at this moment, it begins with nothing.
+    state.progress, state.written = None, b""
     around.watches.use(state.app, ())
     around.on_removed(state.app, removal.generation)
     return True

@@ -55,6 +55,7 @@ class State:
 
     app: str
     desired: Desired | None = None
+    """What the pass under way, or the last one, is about; newer ones wait for the next."""
     removal: Removal | None = None
     policy: Policy = field(default_factory=Policy)
     index: Index | None = None
@@ -78,12 +79,6 @@ class State:
     document: dict[str, Any] | None = None
     written: bytes = b""
     """Digest of the progress that the store holds."""
-
-    @property
-    def generation(self) -> tuple[int, int]:
-        """The newest generation taken in."""
-        newest = self.removal or self.desired
-        return newest.generation if newest else (-1, -1)
 
 
 def set_error(state: State, kind: str, message: str) -> None:

@@ -17,7 +17,7 @@ import structlog
 
 from edge_agent.applications.document import report
 from edge_agent.applications.keeping import keep, read_progress
-from edge_agent.applications.model import Desired, Operation, Refresh, Removal
+from edge_agent.applications.model import Desired, Generation, Operation, Refresh, Removal
 from edge_agent.applications.reconcile import reconcile
 from edge_agent.applications.removal import remove
 from edge_agent.applications.sight import Blind
@@ -44,9 +44,20 @@ class Worker:
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._due = False
+        self._newest: Desired | Removal | None = None
         self._requests: list[Operation] = []
         self._failures = 0
         self._failing_since_s = 0.0
+
+    @property
+    def generation(self) -> Generation:
+        """The newest generation taken in."""
+        return self._newest.generation if self._newest else (-1, -1)
+
+    @property
+    def ends(self) -> bool:
+        """Whether the application's end is the newest that is known of it."""
+        return isinstance(self._newest, Removal)
 
     def start(self, tasks: asyncio.TaskGroup) -> None:
         """Let passes begin from here on."""
@@ -60,16 +71,16 @@ class Worker:
 
     def desire(self, desired: Desired) -> None:
         """Take in what the application should be, unless something newer is known."""
-        if desired.generation < self.state.generation:
+        if desired.generation < self.generation:
             return
-        self.state.desired, self.state.removal = desired, None
+        self._newest = desired
         self.wake()
 
     def remove(self, removal: Removal) -> None:
         """Take in the application's end, unless something newer is known."""
-        if removal.generation < self.state.generation:
+        if removal.generation < self.generation:
             return
-        self.state.removal = removal
+        self._newest = removal
         self.wake()
 
     def request(self, operation: Operation) -> None:
@@ -108,6 +119,7 @@ class Worker:
         """Make one pass; return after how many seconds the next is due at the latest."""
         state, settings = self.state, self._around.settings
         try:
+            self._take_newest()
             await self._take_requests()
             if state.removal is not None:
                 wait_s = await self._remove()
@@ -149,6 +161,13 @@ class Worker:
         set_error(self.state, "ComparisonError", reason)
         report(self.state, self.state.index, self._around, blind=True)
         return None
+
+    def _take_newest(self) -> None:
+        """A pass is about one desired state from its beginning to its end."""
+        if isinstance(self._newest, Removal):
+            self.state.removal = self._newest
+        else:
+            self.state.desired, self.state.removal = self._newest, None
 
     async def _take_requests(self) -> None:
         """Write requests down before anything is done for them: a restart must not lose one."""

@@ -195,6 +195,27 @@ class Agent:
             while self.follows(kind):  # noqa: ASYNC110 nothing tells it
                 await asyncio.sleep(0)
 
+    async def until_known(self, key: Key, resource_version: str) -> None:
+        """Await that the watch has told an object's state."""
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                live = self.applications._around.inventory.get(key)
+                if live and live.resource_version == resource_version:
+                    return
+                await asyncio.sleep(0)
+
+    async def until_looked_around(self) -> None:
+        """Await that leftovers have been looked for, which a first start does once."""
+        async with asyncio.timeout(PATIENCE_S):
+            while self.applications._around.leftovers._kinds is None:  # noqa: ASYNC110 nothing tells it
+                await asyncio.sleep(0)
+
+    def timers(self) -> list[float]:
+        """Return in how many seconds passes are due."""
+        now_s = asyncio.get_running_loop().time()
+        workers = self.applications._workers.values()
+        return [worker._timer.when() - now_s for worker in workers if worker._timer is not None]
+
     def follows(self, kind: Kind) -> bool:
         watched = self.applications._around.watches.get((kind.group, kind.kind))
         return watched is not None and watched.open
