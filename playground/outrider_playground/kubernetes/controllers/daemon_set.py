@@ -63,9 +63,11 @@ class DaemonSetController(Controller):
         for node, pod in placed.items():
             if node not in nodes:
                 self._actor.delete(PODS, pod)
-        self._replace_next(live, [pod for pod in pods if pod["spec"].get("nodeName") in nodes], digest)
+        self._replace_next(
+            live, [pod for pod in pods if pod["spec"].get("nodeName") in nodes], len(nodes), digest
+        )
 
-    def _replace_next(self, live: Manifest, pods: list[Manifest], digest: str) -> None:
+    def _replace_next(self, live: Manifest, pods: list[Manifest], nodes: int, digest: str) -> None:
         """Delete pods of older templates as far as enough others are ready."""
         strategy = live["spec"]["updateStrategy"]
         old = [pod for pod in pods if pod["metadata"]["labels"].get(HASH_LABEL) != digest and is_active(pod)]
@@ -73,8 +75,8 @@ class DaemonSetController(Controller):
             return
         allowed = (strategy.get("rollingUpdate") or {}).get("maxUnavailable", 1)
         if isinstance(allowed, str):
-            allowed = max(int(allowed.rstrip("%")) * len(pods) // 100, 1)
-        down = sum(1 for pod in pods if not is_active(pod) or not is_ready(pod))
+            allowed = max(int(allowed.rstrip("%")) * nodes // 100, 1)
+        down = nodes - sum(1 for pod in pods if is_active(pod) and is_ready(pod))
         old.sort(key=is_ready)
         for pod in old:
             if is_ready(pod):

@@ -10,7 +10,7 @@ from .actor import Actor
 from .conditions import condition
 from .deployment_status import announced, next_status
 from .loop import Controller
-from .owners import adopt, owner_keys, reference, short_hash
+from .owners import adopt, controlled, owner_keys, reference, short_hash
 from .replica_set import PODS, REPLICA_SETS
 
 if TYPE_CHECKING:
@@ -48,10 +48,11 @@ class DeploymentController(Controller):
             return None
         sets = adopt(self._actor, DEPLOYMENTS, live, REPLICA_SETS)
         current = _current(live, sets)
-        if not live["spec"].get("paused"):
+        if not live["spec"].get("paused") and not self._still_stopping(live, current, sets):
             live, current, sets = self._settle_current(live, current, sets)
             sets = self._scale(live, current, sets)
-            current = _current(live, sets)
+        sets = controlled(self._state, REPLICA_SETS.storage, live)
+        current = _current(live, sets)
         status = next_status(live, sets, current, self._state.now(), self._state.clock())
         self._actor.update_status(DEPLOYMENTS, live, status)
         if current is not None and rollout.is_complete(live["spec"], status):
@@ -130,21 +131,21 @@ class DeploymentController(Controller):
     def _scale(self, live: Manifest, current: Manifest, sets: list[Manifest]) -> list[Manifest]:
         spec = live["spec"]
         others = sorted((each for each in sets if each is not current), key=_revision)
-        if spec["strategy"].get("type") == "Recreate":
-            others = [self._resize(live, each, 0) for each in others]
-            if any(self._pods_left(each) for each in others):
-                return [*others, current]
-            return [*others, self._resize(live, current, spec["replicas"])]
         total = sum(each["spec"]["replicas"] for each in sets)
         current = self._resize(live, current, rollout.new_replicas(spec, current["spec"]["replicas"], total))
         wanted = rollout.scaled_down(spec, [_pair(each) for each in others], _pair(current))
         others = [self._resize(live, each, number) for each, number in zip(others, wanted, strict=True)]
         return [*others, current]
 
-    def _pods_left(self, replica_set: Manifest) -> bool:
+    def _still_stopping(self, live: Manifest, current: Manifest | None, sets: list[Manifest]) -> bool:
+        """For a Deployment that is to be recreated: stop all older pods, and tell whether any is left."""
+        if live["spec"]["strategy"].get("type") != "Recreate":
+            return False
+        others = [self._resize(live, each, 0) for each in sets if each is not current]
         return any(
             storage == PODS.storage
-            for storage, _, _ in self._state.store.children_of(replica_set["metadata"]["uid"])
+            for each in others
+            for storage, _, _ in self._state.store.children_of(each["metadata"]["uid"])
         )
 
     def _resize(self, live: Manifest, replica_set: Manifest, replicas: int) -> Manifest:

@@ -45,6 +45,8 @@ def find_target(catalog: Catalog, method: str, path: str, query: Mapping[str, st
     name = rest[1] if len(rest) > 1 else ""
     subresource = rest[2] if len(rest) > 2 else ""
     verb = _verb(method, query, named=bool(name))
+    if not name and verb in {"update", "patch"}:
+        raise method_not_allowed(resource)
     _check(resource, verb, subresource, anywhere=not namespace and resource.namespaced)
     return Target(verb, resource, namespace, name, subresource)
 

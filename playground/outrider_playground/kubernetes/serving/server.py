@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
 from aiohttp import web
@@ -31,6 +31,20 @@ _HEALTH: Final = ("healthz", "livez", "readyz")
 _LARGEST_BODY_BYTES: Final = 3 * 1024 * 1024
 
 
+def _sized_request(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
+    loop = asyncio.get_running_loop()
+    return web.BaseRequest(
+        message, payload, protocol, writer, task, loop, client_max_size=_LARGEST_BODY_BYTES + 1
+    )
+
+
+async def _body(http: web.BaseRequest) -> bytes:
+    try:
+        return await http.read() if http.body_exists else b""
+    except web.HTTPRequestEntityTooLarge:
+        raise ApiError(413, "RequestEntityTooLarge", f"limit is {_LARGEST_BODY_BYTES}") from None
+
+
 class ApiServer:
     """Serves a state over HTTP. `requests` counts requests by verb and resource, whether they were refused or not."""
 
@@ -45,7 +59,10 @@ class ApiServer:
 
     async def start(self, host: str, port: int) -> None:
         """Start to listen; port 0 takes a free one, kept for later starts."""
-        self._web = web.Server(self._handle, access_log=None)
+        # a watch whose client goes ends at once; other requests are carried out without awaiting and can't be half done
+        self._web = web.Server(
+            self._handle, request_factory=_sized_request, access_log=None, handler_cancellation=True
+        )
         self._server = await asyncio.get_running_loop().create_server(self._web, host, port)
         self.port = self._server.sockets[0].getsockname()[1]
 
@@ -97,9 +114,7 @@ class ApiServer:
             spoiled = await self._spoil(http, rule, target.verb, call)
             if spoiled is not None:
                 return spoiled
-        body = await http.read() if http.body_exists else b""
-        if len(body) > _LARGEST_BODY_BYTES:
-            raise ApiError(413, "RequestEntityTooLarge", f"limit is {_LARGEST_BODY_BYTES}")
+        body = await _body(http)
         request = Request(
             target.verb,
             call,
