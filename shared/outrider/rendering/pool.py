@@ -69,6 +69,14 @@ class _Seat:
     worker: WorkerProcess | None = None
 
 
+def _place(export: Export, job: Path) -> None:
+    """Move an export to where the worker sees it, and make sure that nothing else is there."""
+    shutil.rmtree(job, ignore_errors=True)
+    if job.exists():
+        raise RenderError("worker", "the files of the source before can't be removed", transient=True)
+    shutil.move(export.root, job)
+
+
 class RenderPool:
     """Workers for charts, and workers for everything else. Use as `async with`."""
 
@@ -219,7 +227,7 @@ class RenderPool:
     async def _ask(self, role: Role, seat: _Seat, export: Export, request: dict[str, Any]) -> dict[str, Any]:
         worker = await self._worker(role, seat)
         job = seat.folder / JOB_FOLDER
-        await asyncio.to_thread(shutil.move, export.root, job)
+        await asyncio.to_thread(_place, export, job)
         stage = export.kind.lower()
         try:
             async with asyncio.timeout(self._settings.timeout_s):

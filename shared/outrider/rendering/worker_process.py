@@ -23,6 +23,19 @@ _CPU_REPLACED_AT_S = _CPU_LIMIT_S // 2
 _WRITTEN_FILE_BYTES = 4 * 1024 * 1024
 # A worker writes one kind of file: a kustomization with the Application's options in it.
 _FRAME_EXTRA_BYTES = 1024
+_LAST_WORDS_TIMEOUT_S = 1.0
+_NO_MEMORY = (
+    "out of memory",
+    "annot allocate",
+    "MemoryError",
+    "pthread_create failed",
+    "failed to reserve",
+    "cannot map",
+)
+# How Python and Go say that the limit on memory was reached.
+_PACKAGE_ROOT = Path(__file__).parents[2]
+_START = "import sys; sys.path.append({root!r}); from outrider.rendering.worker.main import main; main(*sys.argv[1:])"
+# The worker's Python takes nothing from the environment, where the path to this package may stand.
 _GO_MEMORY_SHARE = 0.75
 # Go's runtime collects harder as it nears this share of the memory that it may have.
 
@@ -51,6 +64,7 @@ class WorkerProcess:
         self._process, self._settings = process, settings
         self._stdin, self._stdout = _piped(process.stdin), _piped(process.stdout)
         self._stderr = bytearray()
+        self._complaints: asyncio.Task[None] | None = None
         self._renderings = 0
         self._cpu_s = 0.0
         self.protection = Protection(frozenset(), {})
@@ -71,8 +85,8 @@ class WorkerProcess:
             "-I",
             "-X",
             "utf8",
-            "-m",
-            "outrider.rendering.worker",
+            "-c",
+            _START.format(root=str(_PACKAGE_ROOT)),
             str(slot),
             role,
             json.dumps(limits),
@@ -89,7 +103,7 @@ class WorkerProcess:
             start_new_session=True,
         )
         worker = cls(process, settings)
-        tasks.create_task(worker._keep_complaints(), name="worker complaints")
+        worker._complaints = tasks.create_task(worker._keep_complaints(), name="worker complaints")
         try:
             async with asyncio.timeout(settings.start_timeout_s):
                 ready = await worker._receive()
@@ -133,6 +147,7 @@ class WorkerProcess:
     async def ask(self, request: dict[str, Any]) -> dict[str, Any]:
         """Return the worker's answer; WorkerLost if it ends instead. Cancelled, the worker is to be killed."""
         self._renderings += 1
+        self._stderr.clear()
         try:
             self._stdin.write(frames.encode(request))
             await self._stdin.drain()
@@ -155,20 +170,25 @@ class WorkerProcess:
 
     async def _lost(self) -> WorkerLost:
         status = await self._process.wait()
+        if self._complaints is not None:
+            # What it said last may still be on its way.
+            await asyncio.wait({self._complaints}, timeout=_LAST_WORDS_TIMEOUT_S)
         text = self._stderr.decode("utf-8", "replace")
         if "stack exceeds" in text or "stack overflow" in text:
             return WorkerLost("recurses without end")
-        if "out of memory" in text or "cannot allocate" in text or "MemoryError" in text:
+        if any(words in text for words in _NO_MEMORY):
             return WorkerLost("needs more memory than a rendering may have")
         how = signal.Signals(-status).name if status < 0 else f"status {status}"
         return WorkerLost(f"the renderer ended while it worked on this source ({how})")
 
     async def _keep_complaints(self) -> None:
-        """Keep the end of what the worker writes to stderr: it tells why it died. It is never shown as it is."""
+        """Keep the beginning of what the worker writes to stderr during a rendering: it tells why it died.
+
+        It is never shown as it is. Go's runtime says what happened first, then much about where.
+        """
         stderr = _piped(self._process.stderr)
         while data := await stderr.read(4096):
-            self._stderr += data
-            del self._stderr[:-_STDERR_KEPT_BYTES]
+            self._stderr += data[: _STDERR_KEPT_BYTES - len(self._stderr)]
 
     async def kill(self) -> None:
         """End the worker and everything in its process group."""

@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,13 +76,24 @@ class Renderer:
     async def __call__(
         self, files: Files, path: str = "app", *, context: RenderContext | None = None, **fields: Any
     ) -> Rendering:
+        prepared = await self.prepare(files, path, context=context, **fields)
+        return await prepared()
+
+    async def prepare(
+        self, files: Files, path: str = "app", *, context: RenderContext | None = None, **fields: Any
+    ) -> Callable[[], Awaitable[Rendering]]:
+        """Commit and fetch; return what exports and renders, as often as it is called."""
         self.commits += 1
         repository = Repository(self.folder / f"{self.commits}.git")
         commit = repository.commit(files)
         await self.store.fetch(RepositoryAccess(repository.url), [commit])
         source = source_of(repository.url, path, **fields)
-        async with self.store.export(repository.url, commit, source) as export:
-            return await self.pool.render(export, source, context or RenderContext("shop", "retail"))
+
+        async def render() -> Rendering:
+            async with self.store.export(repository.url, commit, source) as export:
+                return await self.pool.render(export, source, context or RenderContext("shop", "retail"))
+
+        return render
 
     async def manifests(self, files: Files, path: str = "app", **fields: Any) -> list[dict[str, Any]]:
         return (await self(files, path, **fields)).manifests

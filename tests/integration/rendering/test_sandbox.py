@@ -141,6 +141,40 @@ os.waitpid(child, 0)
     assert outcomes == ["PermissionError", "PermissionError", "done"]
 
 
+async def test_kustomize_itself_reaches_nothing_where_the_look_at_its_references_is_left_out(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "kustomization.yaml").write_text("resources: [secret.yaml]\n")
+    (tmp_path / "other" / "secret.yaml").write_text(manifest("canary", "Secret"))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        references = [
+            "../../other",
+            f"{url}/a.yaml",
+            f"{url}/repo.git//app?ref=main",
+            f"file://{tmp_path}//other",
+        ]
+        for number, reference in enumerate(references):
+            folder = tmp_path / "slot" / str(number)
+            folder.mkdir(parents=True)
+            (folder / "kustomization.yaml").write_text(f"resources: ['{reference}']\n")
+        attempts = """
+program = kubectl.Kubectl(executable, slot, bounds, True)
+for number in range(4):
+    try:
+        print(program.kustomize(slot / str(number)))
+    except Exception as error:
+        print("refused" if "canary" not in str(error) else error)
+"""
+        outcomes = await asyncio.to_thread(inside, tmp_path / "slot", attempts, program=str(kubectl_path()))
+        listener.settimeout(0)
+        with pytest.raises(BlockingIOError):
+            listener.accept()
+
+    assert outcomes == ["refused"] * 4
+
+
 async def test_a_worker_has_bounds_on_memory_files_and_what_it_writes(tmp_path: Path) -> None:
     attempts = """
 import signal

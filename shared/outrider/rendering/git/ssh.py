@@ -10,6 +10,7 @@ from typing import IO, cast
 
 import paramiko
 from dulwich.client import SSHGitClient, SSHVendor, SubprocessWrapper
+from dulwich.errors import HangupException
 from dulwich.protocol import Protocol
 
 from outrider.rendering.git.access import RepositoryAccess
@@ -182,7 +183,11 @@ class _Command:
         self._channel.set_environment_variable(
             "GIT_PROTOCOL", f"version={2 if protocol_version is None else protocol_version}"
         )
-        self._channel.exec_command(command)
+        try:
+            self._channel.exec_command(command)
+        except paramiko.SSHException:
+            # A server may refuse the command, say why, and close before it has answered that it takes it.
+            raise HangupException(self.stderr.readlines()) from None
         self._buffer = bytearray()
 
     @property

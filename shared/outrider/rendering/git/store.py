@@ -1,7 +1,7 @@
 """All repositories of one process, on disk.
 
 Blocking work runs in threads of the store's own: a server that hangs holds one of them until its time is up, and the repositories
-after it find another. Two fetches of one repository wait for one another, fetches of different ones never do.
+after it find another. Two fetches of one repository wait for one another without holding any, fetches of different ones never wait.
 """
 
 import asyncio
@@ -11,6 +11,7 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
@@ -32,6 +33,15 @@ _NETWORK_THREADS = 32
 _DISK_THREADS = 4
 
 
+@dataclass
+class _Repository:
+    """A clone, and whose turn it is: waiting for a turn takes up no thread."""
+
+    clone: Clone
+    fetching: asyncio.Lock = field(default_factory=asyncio.Lock)
+    reading: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
 class GitStore:
     """Clones under one folder, which it owns. One store a folder."""
 
@@ -47,7 +57,7 @@ class GitStore:
         self._policy = policy or AddressPolicy()
         self._fetch_limits = fetch_limits or FetchLimits()
         self._export_limits = export_limits or ExportLimits()
-        self._clones: dict[str, Clone] = {}
+        self._repositories: dict[str, _Repository] = {}
         self._fetching: set[Spending] = set()
         self._network = ThreadPoolExecutor(_NETWORK_THREADS, thread_name_prefix="git network")
         self._disk = ThreadPoolExecutor(_DISK_THREADS, thread_name_prefix="git disk")
@@ -68,8 +78,11 @@ class GitStore:
             spending.stop()
         self._network.shutdown(wait=False, cancel_futures=True)
         self._disk.shutdown(wait=False, cancel_futures=True)
-        for clone in self._clones.values():
-            clone.close()
+        await asyncio.to_thread(self._close)
+
+    def _close(self) -> None:
+        for repository in self._repositories.values():
+            repository.clone.close()
 
     async def fetch(self, access: RepositoryAccess, revisions: Sequence[str]) -> dict[str, str | GitError]:
         """Bring the revisions here; return the commit that each names now, or why there is none.
@@ -77,19 +90,24 @@ class GitStore:
         One conversation with the server, whatever the number of revisions, and none at all for commits that are named in full and
         are here. Raises GitError if the repository as a whole can't be had. Cancelling ends the fetch at its next byte.
         """
+        repository = self._repository(access.url)
+        async with repository.fetching:
+            heads = await self._on_network(repository.clone, access, list(dict.fromkeys(revisions)))
+        return {
+            revision: head.decode() if isinstance(head, bytes) else head for revision, head in heads.items()
+        }
+
+    async def _on_network(self, clone: Clone, access: RepositoryAccess, revisions: list[str]) -> Heads:
         spending = Spending(access.url, self._fetch_limits)
-        fetch = functools.partial(self._fetch, access, list(dict.fromkeys(revisions)), spending)
+        fetch = functools.partial(self._fetch, clone, access, revisions, spending)
         self._fetching.add(spending)
         try:
-            heads = await asyncio.get_running_loop().run_in_executor(self._network, fetch)
+            return await asyncio.get_running_loop().run_in_executor(self._network, fetch)
         except asyncio.CancelledError:
             spending.stop()
             raise
         finally:
             self._fetching.discard(spending)
-        return {
-            revision: head.decode() if isinstance(head, bytes) else head for revision, head in heads.items()
-        }
 
     async def fingerprint(self, url: str, commit: str, source: ApplicationSource) -> Fingerprint:
         """Return the digest of what `source` reads at `commit`; PathNotFound if its path is not there."""
@@ -102,27 +120,36 @@ class GitStore:
         self, url: str, commit: str, sources: Sequence[ApplicationSource]
     ) -> list[Fingerprint | GitError]:
         """Return the fingerprint of each of many sources, or why it has none: one passage for all of a repository's sources."""
-        return await self._on_disk(lambda: self._fingerprints(url, commit, sources))
+        repository = self._repository(url)
+        async with repository.reading:
+            return await self._on_disk(lambda: self._fingerprints(repository.clone, commit, sources))
 
     @contextlib.asynccontextmanager
     async def export(self, url: str, commit: str, source: ApplicationSource) -> AsyncIterator[Export]:
         """Hold a folder with what `source` reads at `commit`; it is gone afterwards. RenderError names what can't be exported."""
         folder = Path(await self._on_disk(lambda: tempfile.mkdtemp(dir=self._exports_root)))
         try:
-            yield await self._on_disk(lambda: self._export(url, commit, source, folder))
+            repository = self._repository(url)
+            async with repository.reading:
+                export = await self._on_disk(lambda: self._export(repository.clone, commit, source, folder))
+            yield export
         finally:
             await asyncio.shield(self._on_disk(lambda: shutil.rmtree(folder, ignore_errors=True)))
 
     async def _on_disk(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._disk, work)
 
-    def _clone(self, url: str) -> Clone:
+    def _repository(self, url: str) -> _Repository:
         canonical = parse_address(url).canonical
-        return self._clones.setdefault(canonical, Clone(self._clones_root, url, canonical))
+        if canonical not in self._repositories:
+            self._repositories[canonical] = _Repository(Clone(self._clones_root, url, canonical))
+        return self._repositories[canonical]
 
-    def _fetch(self, access: RepositoryAccess, revisions: list[str], spending: Spending) -> Heads:
+    def _fetch(
+        self, clone: Clone, access: RepositoryAccess, revisions: list[str], spending: Spending
+    ) -> Heads:
         remote = Remote(access, self._policy, spending)
-        clone = self._clone(access.url)
+        # A fetch that was cancelled may not have ended yet.
         if not clone.writing.acquire(timeout=self._fetch_limits.total_timeout_s):
             raise RepositoryUnavailable(access.url, "another fetch of it does not end")
         try:
@@ -155,10 +182,10 @@ class GitStore:
         return heads
 
     def _fingerprints(
-        self, url: str, commit: str, sources: Sequence[ApplicationSource]
+        self, clone: Clone, commit: str, sources: Sequence[ApplicationSource]
     ) -> list[Fingerprint | GitError]:
         found: list[Fingerprint | GitError] = []
-        with self._clone(url).reader() as generation:
+        with clone.reader() as generation:
             root = generation.trees.root(commit)
             for source in sources:
                 try:
@@ -167,8 +194,7 @@ class GitStore:
                     found.append(error)
         return found
 
-    def _export(self, url: str, commit: str, source: ApplicationSource, folder: Path) -> Export:
-        clone = self._clone(url)
+    def _export(self, clone: Clone, commit: str, source: ApplicationSource, folder: Path) -> Export:
         with clone.reader() as generation:
             root = generation.trees.root(commit)
             reach = generation.reach.find(root, source)

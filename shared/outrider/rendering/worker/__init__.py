@@ -1,4 +1,4 @@
 """The process that renders: it takes one source at a time, from a folder that is all it can see, and may die without harm.
 
-Run as `python -I -m outrider.rendering.worker`, by `outrider.rendering.pool` alone. It does not import dulwich or pydantic.
+Started by `outrider.rendering.pool` alone, at `main.main`. It does not import dulwich or pydantic.
 """

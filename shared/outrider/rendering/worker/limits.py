@@ -1,6 +1,7 @@
 """setrlimit: how much a process can take. Nothing here needs rights, and nothing here can be undone."""
 
 import resource
+import sys
 from dataclasses import dataclass
 
 _ADDRESS_SPACE_EXTRA_BYTES = 8 * 1024**3
@@ -21,8 +22,10 @@ class Limits:
 
 def apply(limits: Limits, *, written_file_bytes: int) -> None:
     """Put the limits on this process and all that it starts."""
-    _lower(resource.RLIMIT_DATA, limits.memory_bytes)
-    _lower(resource.RLIMIT_AS, limits.memory_bytes + _ADDRESS_SPACE_EXTRA_BYTES)
+    if sys.platform == "linux":
+        # Elsewhere these two are not enforced, or can't be set at all.
+        _lower(resource.RLIMIT_DATA, limits.memory_bytes)
+        _lower(resource.RLIMIT_AS, limits.memory_bytes + _ADDRESS_SPACE_EXTRA_BYTES)
     _lower(resource.RLIMIT_CPU, limits.cpu_s)
     _lower(resource.RLIMIT_FSIZE, written_file_bytes)
     _lower(resource.RLIMIT_NOFILE, _OPEN_FILES_MAX)

@@ -7,7 +7,6 @@ import importlib.util
 import json
 import os
 import resource
-import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -120,11 +119,3 @@ def _answer(
 def _cpu_s() -> float:
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return usage.ru_utime + usage.ru_stime
-
-
-if __name__ == "__main__":
-    try:
-        main(*sys.argv[1:])
-    except BaseException:
-        traceback.print_exc()
-        raise
