@@ -83,7 +83,8 @@ def _tell(outcome: Outcome) -> None:
     for warning in outcome.get("warnings", ()):
         note(f"{where}: warning: {warning}")
     if "error" in outcome:
-        name = f"application/{outcome['name']}: " if outcome["name"] else ""
+        named = outcome["name"] and outcome["name"] not in outcome["error"]
+        name = f"application/{outcome['name']}: " if named else ""
         note(f"{where}: {name}{outcome['error']}")
         return
     dry = " (dry run)" if outcome["dryRun"] else ""
@@ -126,7 +127,7 @@ def get(name: str, state: Path | None, output: Format) -> None:
     async def both(hub: Hub) -> dict[str, Any]:
         known = await hub.registry("app.get", name=name)
         try:
-            seen = dict(await hub.status("app", name=name))
+            seen = await _seen(hub, name)
         except Failed as error:
             note(f"its status is not known: {error.format_message()}")
             seen = {}
@@ -134,6 +135,15 @@ def get(name: str, state: Path | None, output: Format) -> None:
 
     item = asking(state, both)
     emit(item, output, lambda: application_tables.shown(item))
+
+
+async def _seen(hub: Hub, name: str) -> dict[str, Any]:
+    seen = dict(await hub.status("app", name=name))
+    if seen.get("truncated"):
+        # Too many objects for one answer.
+        pages = hub.pages(subjects.status_query("resources"), name=name)
+        seen["document"] = {**seen["document"], "resources": [dict(item) async for item in pages]}
+    return seen
 
 
 @app.command()

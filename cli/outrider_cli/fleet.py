@@ -89,7 +89,8 @@ def as_screen(fleet: Fleet, now: datetime) -> Group:
         (_cluster(item, now) for item in fleet.clusters),
     )
     titles = application_tables.TITLES
-    applications = table(titles, (application_tables.line(item, now) for item in fleet.applications))
+    rows = (application_tables.line(item, now) for item in fleet.applications)
+    applications = table(titles, rows, cut_last=True)
     return Group(
         _counts("clusters", fleet.summary, presence=""),
         _counts("applications", fleet.summary, health="health ", sync="sync ", freshness=""),

@@ -62,7 +62,8 @@ class Hub:
 
     async def pages(self, subject: subjects.Subject, **arguments: Any) -> AsyncIterator[dict[str, Any]]:
         """Yield every item of a list that the hub hands out in pages."""
-        after: str | None = None
+        after: str | int | None = None
+        # a name, or how many there were
         while True:
             page = await self._ask(subject, {"limit": PAGE, **arguments, "after": after})
             for item in page["items"]:

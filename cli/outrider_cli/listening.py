@@ -13,6 +13,8 @@ import structlog
 
 from outrider import process
 
+_HOPELESS = ("authorization", "certificate_verify_failed")
+# Trying again changes nothing.
 _ERRNO = re.compile(r"^\[Errno -?\d+\] ")
 
 
@@ -41,7 +43,7 @@ class BusLog:
         if event["event"] == "no connection to the bus":
             self.reason = _reworded(reason)
             self._attempts_left -= 1
-            if self._attempts_left <= 0 or "authorization" in reason.lower():
+            if self._attempts_left <= 0 or any(sign in reason.lower() for sign in _HOPELESS):
                 self._gave_up.set()
         elif "permissions violation" in reason.lower():
             self.reason = reason

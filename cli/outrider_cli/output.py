@@ -90,13 +90,19 @@ def console(*, stderr: bool = False) -> Console:
     )
 
 
-def table(titles: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> RenderableType:
-    """Return a table without lines. Cells are made fit for a terminal here; a Text brings its own style."""
+def table(
+    titles: Sequence[str], rows: Iterable[Sequence[str | Text]], *, cut_last: bool = False
+) -> RenderableType:
+    """Return a table without lines. Cells are made fit for a terminal here; a Text brings its own style.
+
+    `cut_last`: on a screen that is too narrow the last column is cut, so that each row stays one line.
+    """
     from rich.table import Table
 
     made = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for title in titles:
-        made.add_column(title, overflow="fold")
+        cut = cut_last and title == titles[-1]
+        made.add_column(title, overflow="ellipsis" if cut else "fold", no_wrap=cut)
     for row in rows:
         made.add_row(*(_cell(one) for one in row))
     return made

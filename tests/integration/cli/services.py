@@ -51,6 +51,7 @@ class Services:
     applications: dict[str, dict[str, Any]] = field(default_factory=dict)
     statuses: dict[str, dict[str, Any]] = field(default_factory=dict)
     presences: list[dict[str, Any]] = field(default_factory=list)
+    resources: list[dict[str, Any]] = field(default_factory=list)
     asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     sealing_key: bytes = field(default_factory=sealing.generate_key)
     was_asked: dict[str, asyncio.Event] = field(default_factory=lambda: defaultdict(asyncio.Event))
@@ -208,6 +209,11 @@ class Services:
     async def _presences(self, arguments: dict[str, Any]) -> Any:
         return self.paged(sorted(self.presences, key=lambda one: str(one["name"])), arguments)
 
+    async def _resources(self, arguments: dict[str, Any]) -> Any:
+        start = arguments.get("after", 0)
+        end = start + self.page
+        return {"items": self.resources[start:end], "next": end if end < len(self.resources) else None}
+
     async def _refresh(self, arguments: dict[str, Any]) -> Any:
         return {"revisions": {arguments.get("url", "https://git.example.com/all.git"): {"main": COMMIT}}}
 
@@ -221,7 +227,7 @@ class Services:
         }  # fmt: skip
         status = {
             "apps": self.statuses_page, "app": self.one_status, "summary": self.summary, "clusters": self._presences,
-            "cluster": self._presence,
+            "cluster": self._presence, "resources": self._resources,
         }  # fmt: skip
         return {
             "registry": {subjects.registry(verb): handle for verb, handle in registry.items()},

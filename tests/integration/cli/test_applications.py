@@ -186,6 +186,24 @@ async def test_an_application_is_shown_with_its_conditions_and_objects(
     assert found["manifest"] == application("web")
 
 
+async def test_an_application_with_more_objects_than_an_answer_holds_is_shown_whole(
+    services: Services, outrider: Outrider
+) -> None:
+    services.applications["web"] = application("web")
+    services.resources = [
+        {"group": "", "kind": "ConfigMap", "name": f"c{number}", "status": "Synced"} for number in range(5)
+    ]
+    services.statuses["web"] = seen("web", document={"sync": {}}, truncated=True)
+    shown = (await outrider("app", "get", "web")).stdout
+    assert [name for name in ("c0", "c1", "c2", "c3", "c4") if name in shown] == [
+        "c0",
+        "c1",
+        "c2",
+        "c3",
+        "c4",
+    ]
+
+
 async def test_an_application_that_does_not_exist_is_refused_in_one_sentence(
     services: Services, outrider: Outrider
 ) -> None:

@@ -58,6 +58,8 @@ async def test_credentials_of_another_hub_are_told_apart_from_no_hub(
     ended = await outrider("status")
     assert ended.status == 1
     assert "does not accept these credentials" in ended.stderr
+    monkeypatch.setenv("OUTRIDER_CREDENTIALS", str(other / state_folder.PERSON))
+    assert "certificate is not from this hub's authority" in (await outrider("status")).stderr
 
 
 async def test_credentials_of_an_edge_do_not_rule_the_hub(

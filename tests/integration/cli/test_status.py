@@ -1,4 +1,8 @@
+import asyncio
 import json
+import signal
+import sys
+from typing import Any
 
 from tests.integration.cli.conftest import Outrider
 from tests.integration.cli.services import Services, seen
@@ -54,6 +58,26 @@ async def test_what_does_not_fit_the_screen_is_counted(services: Services, outri
     assert "… and 60 more applications: outrider app list" in shown
     found = json.loads((await outrider("status", "-o", "json")).stdout)
     assert (len(found["clusters"]), len(found["applications"])) == (50, 100)
+
+
+async def test_watching_prints_the_fleet_again_when_it_changed_until_it_is_interrupted(
+    services: Services,
+) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "outrider_cli", "status", "--watch", "-o", "json", stdout=asyncio.subprocess.PIPE
+    )  # fmt: skip
+    assert process.stdout is not None
+    found: list[dict[str, Any]] = []
+    async with asyncio.timeout(20):
+        for names in ([], ["web"]):
+            services.statuses = {name: seen(name) for name in names}
+            written = b""
+            while not written.endswith(b"\n}\n"):
+                written += await process.stdout.readline()
+            found.append(json.loads(written))
+        process.send_signal(signal.SIGINT)
+        assert await process.wait() == 0
+    assert [len(one["applications"]) for one in found] == [0, 1]
 
 
 async def test_an_empty_fleet_says_what_to_do_first(services: Services, outrider: Outrider) -> None:

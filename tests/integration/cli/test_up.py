@@ -73,7 +73,7 @@ async def test_an_application_that_is_refused_is_told_with_file_document_and_fie
         "app", "apply", "-f", "-", "--state", hub.state, stdin=json.dumps(manifest).encode()
     )
     assert ended.status == 1
-    assert ended.stderr.startswith("standard input:1 (document 1): application/web: ")
+    assert ended.stderr.startswith("standard input:1 (document 1): Application web: ")
     assert "pathh" in ended.stderr
 
 
@@ -101,6 +101,15 @@ def test_a_port_that_is_taken_is_refused_in_one_sentence(hub: Up, tmp_path: Path
         taken.listen()
         port = taken.getsockname()[1]
         assert f"port {port} of 127.0.0.1 is taken" in refused(tmp_path / "a", "--port", port)
+
+
+def test_a_service_that_can_not_have_what_it_was_told_ends_the_hub_with_its_sentence(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        said = refused(tmp_path / "a", "--metrics", f"127.0.0.1:{taken.getsockname()[1]}")
+    assert said.startswith("Error: status-aggregator can't start: ")
+    assert "metrics" in said
 
 
 def test_an_address_that_is_not_of_this_machine_is_refused_in_one_sentence(tmp_path: Path) -> None:
