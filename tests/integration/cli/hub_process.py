@@ -41,6 +41,10 @@ class Up:
             if parent == self.process.pid and command[1:2] == ["-m"] and (module := command[2]) in SERVICES
         }
 
+    def servers(self) -> set[int]:
+        """Return the process of the NATS server, which names a file by it."""
+        return {int(file.stem.rpartition("_")[2]) for file in (self.state / "nats").glob("*.ports")}
+
     def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
         self.process.send_signal(how)
         return self.process.wait(WITHIN_S)

@@ -90,6 +90,16 @@ async def test_a_service_that_dies_is_started_again(hub: Up, outrider: Outrider)
     assert after["repo_renderer"] == before["repo_renderer"]
 
 
+async def test_a_bus_that_dies_is_started_again_on_its_port(hub: Up, outrider: Outrider) -> None:
+    (server,) = hub.servers()
+    os.kill(server, signal.SIGKILL)
+    wait_until(lambda: "nats-server       | the NATS server ended by itself" in hub.log.read_text())
+    async with asyncio.timeout(WITHIN_S):
+        while (await outrider("cluster", "list", "--state", hub.state)).status != 0:
+            pass
+    assert hub.servers().isdisjoint({server})
+
+
 def test_a_folder_that_another_hub_uses_is_refused_in_one_sentence(hub: Up) -> None:
     assert f"{hub.state} is in use by a hub that is running (process {hub.process.pid})" in refused(hub.state)
 
@@ -148,7 +158,7 @@ def test_a_hub_that_was_killed_leaves_nothing_that_the_next_one_has_to_live_with
     state = tmp_path / "hub"
     with up(state) as hub:
         services = set(hub.children().values())
-        server = {int(file.stem.rpartition("_")[2]) for file in (state / "nats").glob("*.ports")}
+        server = hub.servers()
         hub.stop(signal.SIGKILL)
         wait_until(lambda: all_gone(services))
         assert not all_gone(server)
