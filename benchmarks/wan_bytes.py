@@ -4,8 +4,6 @@ import asyncio
 import time
 from pathlib import Path
 
-import aiohttp
-
 from benchmarks.hub import application, apply_all, documents, edge_of, hub_with, until_healthy, workload
 from benchmarks.measure import Measurement
 from outrider import subjects
@@ -18,6 +16,8 @@ OBJECTS = 56
 QUIET_S = 1.5
 # Nothing moved for so long: the episode is over. Below the ping interval, above every delay of the agent.
 ROUNDS = 5
+FIRST_PING_S = 5.0
+# The server pings a client once, some seconds after its connect, to learn the round-trip time.
 IDLE_S = 660.0
 # Six pings of the agent and five of the server.
 HEARTBEATS_A_DAY = 48
@@ -86,43 +86,32 @@ async def _moved(edge: Edge, before: Counters, *, way: str) -> None:
     await eventually(moved)
 
 
-async def _set_address(edge: Edge, address: str | None) -> None:
-    """Give the front Service its address, or take it away, as a cloud's controller does: its health follows."""
-    ingress = [{"ip": address}] if address else []
-    url = f"{edge.cluster.url}/api/v1/namespaces/app/services/front/status"
-    body = {"status": {"loadBalancer": {"ingress": ingress}}}
-    headers = {"Content-Type": "application/merge-patch+json"}
-    async with aiohttp.ClientSession() as session, session.patch(url, json=body, headers=headers) as answer:
-        answer.raise_for_status()
-
-
-FRONT = {
-    "apiVersion": "v1",
-    "kind": "Service",
-    "metadata": {"name": "front"},
-    "spec": {"type": "LoadBalancer", "selector": {"app": "app"}, "ports": [{"port": 443}]},
-}
-
-
 async def status_change(folder: Path) -> Measurement:
-    """Measure one health transition of an application of 5 objects: batch, acknowledgement, and their TCP."""
-    files = {"app/all.yaml": documents([*workload("app", "registry.example.com/app:1.0"), FRONT])}
+    """Measure one change of state of an application of 4 objects: batch, acknowledgement, and their TCP.
+
+    A field is edited by hand where nothing heals: Synced, OutOfSync, and back.
+    """
+    files = {"app/all.yaml": documents(workload("app", "registry.example.com/app:1.0"))}
     async with hub_with(folder, files) as (hub, repository), edge_of(hub, folder) as edge:
-        await apply_all(hub, [application("app", edge.name, repository.url, "app")])
-        await eventually(lambda: edge.cluster.get("Service", "front", "app") is not None, 60)
-        await _set_address(edge, "192.0.2.1")
+        manifest = application("app", edge.name, repository.url, "app")
+        manifest["spec"]["syncPolicy"]["automated"]["selfHeal"] = False
+        await apply_all(hub, [manifest])
         await until_healthy(hub, 1)
+        live = edge.cluster.get("ConfigMap", "app", "app")
+        if live is None:
+            raise RuntimeError("the ConfigMap is gone")
+        await asyncio.sleep(FIRST_PING_S)
         spent = []
         for n in range(ROUNDS):
             await _quiet(edge)
             before = edge.link.counters()
-            await _set_address(edge, "192.0.2.1" if n % 2 else None)
+            edge.cluster.edit(live, {"data": {"colour": "blue" if n % 2 else "red"}}, "kubectl-edit")
             await _moved(edge, before, way="up")
             await _quiet(edge)
             spent.append((edge.link.counters() - before).total.wire_bytes)
         return Measurement(
             "wan-bytes-status-change",
-            max(spent),
+            {"max": max(spent), "min": min(spent)},
             "bytes",
             {"rounds": ROUNDS, "both_ways": True, "tls": "1.3", "metering": edge.link.metering},
         )
