@@ -15,6 +15,9 @@ from .values import json_type
 if TYPE_CHECKING:
     from .schema import Field, Schema
 
+_PLAIN = {"string": str, "integer": int, "boolean": bool, "time": str}
+"""The scalars whose usual JSON type needs no further look."""
+
 _FITTING = {
     "integer": ("number",),
     "number": ("number",),
@@ -102,7 +105,7 @@ def _decode_list(schema: Schema, value: Any, unknown: list[str], path: str) -> l
 
 
 def _decode_scalar(kind: str, value: Any, path: str) -> Any:
-    if kind == "string" and type(value) is str:
+    if _PLAIN.get(kind) is type(value):
         return value
     found = json_type(value)
     if kind == "quantity":

@@ -18,6 +18,8 @@ Fields = dict[str, Any]
 LEAF: Final[Fields] = {}
 SELF: Final = "."
 
+_encode: Final = json.JSONEncoder(separators=(",", ":"), sort_keys=True, ensure_ascii=False).encode
+
 
 def field_step(name: str) -> str:
     """Return the step to a named field."""
@@ -26,12 +28,12 @@ def field_step(name: str) -> str:
 
 def value_step(value: Any) -> str:
     """Return the step to an item of a set."""
-    return "v:" + json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    return "v:" + _encode(value)
 
 
 def key_step(keys: dict[str, Any]) -> str:
     """Return the step to an item of a list that is told apart by these keys."""
-    return "k:" + json.dumps(keys, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
+    return "k:" + _encode(keys)
 
 
 def is_member(node: Fields) -> bool:

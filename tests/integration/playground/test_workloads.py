@@ -292,8 +292,10 @@ async def test_without_a_node_pods_stay_pending() -> None:
     async with SimulatedCluster(Settings(start_delay_s=None)) as cluster:
         manifest = workload("Deployment", "web")
         cluster.apply(manifest)
-        await until(lambda: status(cluster, manifest).get("unavailableReplicas") == 1)
-        assert _pods(cluster, "web")[0]["status"]["phase"] == "Pending"
+        await until(lambda: status(cluster, manifest).get("replicas") == 1)
+        (pod,) = _pods(cluster, "web")
+        assert pod["status"]["phase"] == "Pending"
+        assert status(cluster, manifest)["unavailableReplicas"] == 1
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from ..decoding import decode
 from ..errors import ApiError
 from ..options import Call, Options
-from ..verbs.changing import write
+from ..verbs.changing import write, write_read
 from ..verbs.creating import create
 from ..verbs.deleting import Deletion, delete
 
@@ -39,27 +40,28 @@ class Actor:
 
     def update(self, resource: Resource, live: Manifest, **changed: Any) -> Manifest:
         """Replace top-level parts of an object."""
-        return self._write(resource, live, "", {**live, **changed})
+        return write(self.state, self._call(resource, live), live, {**live, **changed})
 
     def update_status(self, resource: Resource, live: Manifest, status: Any, **changed: Any) -> Manifest:
         """Replace the status of an object, if it is another one."""
         if live.get("status") == status and not changed:
             return live
-        return self._write(resource, live, "status", {**live, **changed, "status": status})
+        read = decode(resource.schema.child("status"), status, [])  # all else was decoded when it was kept
+        return write_read(
+            self.state, self._call(resource, live, "status"), live, {**live, **changed, "status": read}
+        )
 
-    def _write(self, resource: Resource, live: Manifest, subresource: str, value: Manifest) -> Manifest:
+    def _call(self, resource: Resource, live: Manifest, subresource: str = "") -> Call:
         metadata = live["metadata"]
-        call = Call(resource, metadata.get("namespace", ""), metadata["name"], subresource, self._options)
-        return write(self.state, call, live, value)
+        return Call(resource, metadata.get("namespace", ""), metadata["name"], subresource, self._options)
 
     def delete(
         self, resource: Resource, live: Manifest, *, policy: str = "Background", grace_s: int | None = None
     ) -> None:
         """Delete an object; one that is gone is fine."""
-        metadata = live["metadata"]
-        call = Call(resource, metadata.get("namespace", ""), metadata["name"], options=self._options)
+        deletion = Deletion(policy=policy, uid=live["metadata"]["uid"], grace_s=grace_s)
         try:
-            delete(self.state, call, Deletion(policy=policy, uid=metadata["uid"], grace_s=grace_s))
+            delete(self.state, self._call(resource, live), deletion)
         except ApiError as error:
             if error.reason not in {"NotFound", "Conflict"}:
                 raise

@@ -72,7 +72,12 @@ def update(state: State, call: Call, value: Manifest) -> Manifest:
 def write(state: State, call: Call, live: Manifest, value: Manifest) -> Manifest:
     """Turn the live object into the one given, by a plain write."""
     check_version(call, live, value)
-    new = partitioned(call, live, read_manifest(call, value))
+    return write_read(state, call, live, read_manifest(call, value))
+
+
+def write_read(state: State, call: Call, live: Manifest, value: Manifest) -> Manifest:
+    """Turn the live object into one that was decoded already, by a plain write."""
+    new = partitioned(call, live, value)
     writer = Writer(call.options.manager, call.resource.api_version, state.now(), call.subresource)
     managers = _managers_after(call, live, new, writer)
     return store_changed(state, call, live, new, managers)

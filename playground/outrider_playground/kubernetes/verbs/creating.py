@@ -43,7 +43,7 @@ def create(state: State, call: Call, value: Manifest) -> Manifest:
     check_kind(call, value)
     metadata = value.get("metadata") or {}
     _check_place(call, metadata)
-    manifest = read_manifest(call, value)
+    manifest = read_new(call, value)
     writer = Writer(
         call.options.manager, call.resource.api_version, state.now(), ignored=ignored_fields(call.resource)
     )
@@ -69,8 +69,6 @@ def store_new(state: State, call: Call, manifest: Manifest, managers: Managers) 
         raise bad_request("resourceVersion should not be set on objects to be created")
     check_namespace(state, call, metadata.get("name") or metadata.get("generateName", ""))
     manifest["metadata"] = _new_metadata(state, call, metadata, counted=rules.generation)
-    if resource.has_status and resource.storage not in _STATUS_ON_CREATE:
-        _reset_status(call, manifest)
     rules.prepare(state, manifest)
     causes = [*metadata_causes(resource, manifest), *rules.causes(manifest)]
     if resource.custom is not None:
@@ -107,16 +105,11 @@ def _new_metadata(state: State, call: Call, given: Manifest, *, counted: bool) -
     return metadata
 
 
-def _reset_status(call: Call, manifest: Manifest) -> None:
-    if call.resource.custom is not None:
-        manifest.pop("status", None)
-        return
-    bare = {key: value for key, value in manifest.items() if key != "status"}
-    fresh = read_manifest(call, bare)
-    if "status" in fresh:
-        manifest["status"] = fresh["status"]
-    else:
-        manifest.pop("status", None)
+def read_new(call: Call, value: Manifest) -> Manifest:
+    """Decode an object that is to be created; its status begins empty, where it is written through a path of its own."""
+    if ignored_fields(call.resource):
+        value = {key: part for key, part in value.items() if key != "status"}
+    return read_manifest(call, value)
 
 
 def check_namespace(state: State, call: Call, name: str) -> None:

@@ -15,7 +15,7 @@ from ..strategic_patch import StrategicPatchError, apply_strategic_patch
 from ..typed_check import type_errors
 from .bodies import empty_like, parse_apply, read_manifest
 from .changing import check_version, existing, in_version, partitioned, store_changed, write
-from .creating import ignored_fields, store_new
+from .creating import ignored_fields, read_new, store_new
 
 if TYPE_CHECKING:
     from ..options import Call
@@ -106,7 +106,7 @@ def server_side_apply(state: State, call: Call, body: bytes) -> tuple[Manifest, 
         ]
         raise ApiError(409, "Conflict", str(error), {"causes": causes}) from None
     if live is None:
-        manifest = read_manifest(call, applied.manifest)
+        manifest = read_new(call, applied.manifest)
         manifest["metadata"].setdefault("name", call.name)
         return store_new(state, call, manifest, applied.managers), True
     check_version(call, live, applied.manifest)
