@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from outrider import subjects
-from outrider.bus.connection import User
+from outrider.bus.model import User
 from outrider.bus.services import ask
 from outrider.identity.credentials import Credentials
 from outrider.identity.keys import generate

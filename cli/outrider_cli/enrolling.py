@@ -81,7 +81,7 @@ def enrol(state: Path | None, output: Format, request: Request) -> None:
 
 
 async def _registered(hub: Any, request: Request, key: KeyPair) -> Credentials:
-    from outrider.bus.connection import User
+    from outrider.bus.model import User
     from outrider.identity.credentials import Credentials
 
     answer = await hub.registry(

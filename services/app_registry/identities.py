@@ -11,7 +11,7 @@ import base64
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
@@ -20,8 +20,8 @@ from app_registry.entries import all_current, current
 from outrider import codec
 from outrider.bus import BusError, BusSettings, RequestTimedOut, connected
 from outrider.bus.buckets import KeyValue
-from outrider.bus.connection import User
 from outrider.bus.jetstream import JetStream
+from outrider.bus.model import User
 from outrider.identity import hub_state, signatures
 from outrider.identity.accounts import cluster_user_jwt
 from outrider.names import ClusterName
@@ -64,6 +64,7 @@ class Identities:
         )
         self._bucket = KeyValue(js, REGISTRY)
         self._pushing = asyncio.Lock()
+        self._issued_at = datetime.fromtimestamp(0, UTC)
 
     @property
     def desired_seed(self) -> bytes:
@@ -115,13 +116,22 @@ class Identities:
             revoked = await self._revoked()
             if not revoked:
                 return
-            jwt = self._trust.fleet_jwt(self._clock().astimezone(UTC), revoked)
+            jwt = self._trust.fleet_jwt(self._next_issue(), revoked)
             try:
                 async with asyncio.timeout(TIMEOUT_S), connected(self._bus) as connection:
                     answer = await connection.request(CLAIMS_UPDATE, jwt.encode(), timeout_s=TIMEOUT_S)
             except TimeoutError as error:
                 raise RequestTimedOut(CLAIMS_UPDATE, TIMEOUT_S) from error
             _check(answer.data)
+
+    def _next_issue(self) -> datetime:
+        """Return when an account JWT is issued: after the ones before it, in whole seconds.
+
+        Of two JWTs a server keeps the later one, and of two of the same second its configuration's: the one without revocations.
+        """
+        after = self._clock().astimezone(UTC) + timedelta(seconds=1)
+        self._issued_at = max(after, self._issued_at + timedelta(seconds=1))
+        return self._issued_at
 
     async def _revoked(self) -> dict[str, int]:
         """Return every revoked key with the Unix time up to which its JWTs are void."""

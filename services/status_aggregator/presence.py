@@ -16,7 +16,7 @@ from typing import Any
 import structlog
 
 from outrider.bus import BusError, Connection, RequestTimedOut
-from outrider.bus.connection import Message
+from outrider.bus.model import Message
 from outrider.identity.accounts import PRESENCE_CONNECTED, PRESENCE_CONNECTIONS, PRESENCE_DISCONNECTED
 from outrider.names import ClusterName
 from status_aggregator.connections import (

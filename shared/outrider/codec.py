@@ -81,7 +81,7 @@ class Message:
         known = _checks(cls)  # type: ignore[arg-type]
         arguments = values[1 : len(known) + 1]
         for (name, accepted), value in zip(known, arguments, strict=False):
-            if type(value) not in accepted:
+            if type(value) not in accepted and object not in accepted:
                 raise MalformedMessage(f"{cls.__name__}.{name}: unexpected {type(value).__name__}")
         try:
             return cls(*arguments)
@@ -105,6 +105,9 @@ def _checks(cls: type[Message]) -> list[tuple[str, tuple[type, ...]]]:
 
 
 def _accepted(hint: Any) -> list[type]:
+    if hint is Any:
+        # Whoever reads the field checks it.
+        return [object]
     if isinstance(hint, typing.NewType):
         return _accepted(hint.__supertype__)
     origin = typing.get_origin(hint)

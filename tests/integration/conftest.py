@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from outrider.bus import BusSettings, Connection, connected
-from outrider.bus.connection import User
+from outrider.bus.model import User
 from outrider.bus.embedded import EmbeddedSettings, NatsServer, running
 from outrider.bus.jetstream import JetStream
 from outrider.bus.topology import ensure

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from outrider import codec, delta
 from outrider.identity import signatures
-from outrider.messages import Desired, StatusEntry
+from outrider.messages import CommandReply, Desired, StatusEntry
 from outrider.names import AppName, InvalidName, app_name, cluster_name, from_token, token
 
 values = st.recursive(
@@ -63,6 +63,11 @@ def test_a_newer_version_of_a_message_is_refused_and_added_fields_are_ignored() 
         Desired.unpack(codec.canonical([1, b"u", 1, 2, {}, "r", b"d", None, None, False, "later"])).counter
         == 2
     )
+
+
+@given(values)
+def test_an_answer_may_hold_any_value(body: object) -> None:
+    assert CommandReply.unpack(CommandReply(body).pack()) == CommandReply(body)
 
 
 @pytest.mark.parametrize(

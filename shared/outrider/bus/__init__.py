@@ -1,7 +1,8 @@
 """The bus: the only package that talks to nats-py. Connections that come back, acknowledged publishes, buckets, services."""
 
-from outrider.bus.connection import BusSettings, Connection, Message, connected
+from outrider.bus.connection import Connection, connected
 from outrider.bus.errors import BusError, Disconnected, NoResponders, NotFound, RequestTimedOut, WrongRevision
+from outrider.bus.model import BusSettings, Message, User
 
 __all__ = [
     "BusError",
@@ -12,6 +13,7 @@ __all__ = [
     "NoResponders",
     "NotFound",
     "RequestTimedOut",
+    "User",
     "WrongRevision",
     "connected",
 ]

@@ -8,76 +8,26 @@ asked decides whether to ask again. Nothing is queued here: the outboxes belong 
 """
 
 import asyncio
-import base64
 import contextlib
 import random
-import socket
-import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from dataclasses import dataclass
 
 import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.errors import Error as NatsError
 from nats.errors import SlowConsumerError
 
-from outrider.backoff import Backoff
+from outrider.bus import nats_client
 from outrider.bus.errors import BusError, Disconnected, NoResponders, RequestTimedOut
-from outrider.identity.keys import KeyPair
+from outrider.bus.model import BusSettings, Message
+from outrider.bus.nats_client import FAILURES
 from outrider.tasks import background
 
 log = structlog.get_logger()
 
 NO_RESPONDERS = "503"
-NEVER_S = 10 * 365 * 24 * 3600
-CLOSE_TIMEOUT_S = 2.0
-# A client whose TLS handshake failed waits for ever for its socket to close.
-_STOPPED_READING = (OSError, NatsError, asyncio.TimeoutError, ssl.SSLError)
-
-
-class User(NamedTuple):
-    """Who connects: the name (its inbox is `_INBOX_<name>`), the JWT and the seed that answers the server's nonce."""
-
-    name: str
-    jwt: str
-    seed: str
-
-
-@dataclass(frozen=True)
-class BusSettings:
-    """How to reach the bus."""
-
-    servers: tuple[str, ...]
-    # nats://, tls://, ws:// or wss:// URLs; one is picked at random an attempt
-    user: Callable[[], User]
-    # called before each attempt, so that renewed credentials are taken up
-    ca_pem: str | None = None
-    # trusted instead of the system's authorities
-    connect_timeout_s: float = 10
-    # the server gives a handshake 10 s too: 2 s fail on satellite links
-    ping_interval_s: float = 110
-    # 0.2 MB a day
-    pong_timeout_s: float = 30
-    # so a dead link is seen within 140 s, and within `unacked_timeout_s` where there is something to send
-    unacked_timeout_s: float = 30
-    # the kernel gives up unacknowledged bytes after this: a dead link is seen at the next send
-    backoff: Backoff = field(default_factory=Backoff)
-    pending_messages: int = 65_536
-    pending_bytes: int = 64 << 20
-    # per subscription; beyond it messages are dropped by nats-py and `on_dropped` hooks run
-
-
-class Message(NamedTuple):
-    """What arrived."""
-
-    subject: str
-    data: bytes
-    reply: str
-    headers: dict[str, str]
-
 
 Handler = Callable[[Message], Awaitable[None]]
 
@@ -131,7 +81,7 @@ class Connection:
         self._answers: set[asyncio.Queue[Message | None]] = set()
         self._next_token = 0
         self.name = settings.user().name
-        self.inbox = f"_INBOX_{self.name}"
+        self.inbox = settings.user().inbox
         self.on_connected: list[Callable[[], Awaitable[None]]] = []
         self.on_dropped: list[Callable[[], None]] = []
 
@@ -161,7 +111,7 @@ class Connection:
         """Send one message, at most once: nobody confirms it."""
         try:
             await self.client.publish(subject, data, reply=reply, headers=headers)
-        except _STOPPED_READING as error:
+        except FAILURES as error:
             raise Disconnected(f"publishing on {subject}: {error}") from error
 
     async def flush(self, timeout_s: float = 10) -> None:
@@ -170,7 +120,7 @@ class Connection:
             # nats-py writes its PING past what is still buffered; by the first answer the buffer has gone out.
             await self.client.flush(timeout=max(1, round(timeout_s)))
             await self.client.flush(timeout=max(1, round(timeout_s)))
-        except _STOPPED_READING as error:
+        except FAILURES as error:
             raise Disconnected(f"flushing: {error}") from error
 
     async def request(
@@ -212,7 +162,7 @@ class Connection:
                 self._answers.discard(queue)
                 if self._up.is_set() and not self.client.is_closed:
                     await subscription.unsubscribe()
-        except _STOPPED_READING as error:
+        except FAILURES as error:
             raise Disconnected(f"asking {subject}: {_reason(error)}") from error
 
     async def pause(self) -> None:
@@ -230,7 +180,7 @@ class Connection:
         if self._up.is_set():
             try:
                 await self._subscribe(self.client, subscription)
-            except _STOPPED_READING as error:
+            except FAILURES as error:
                 raise Disconnected(f"subscribing to {subject}: {_reason(error)}") from error
 
     def _token(self) -> str:
@@ -261,7 +211,7 @@ class Connection:
         while True:
             try:
                 async with self._session() as client:
-                    _end_if_cancelled()
+                    nats_client.end_if_cancelled()
                     attempt = 0
                     log.info(
                         "connected to the bus",
@@ -271,8 +221,8 @@ class Connection:
                         await hook()
                     reason = await self._until_lost(client)
                 log.warning("lost the bus", reason=reason)
-            except (*_STOPPED_READING, BusError) as error:
-                _end_if_cancelled()
+            except (*FAILURES, BusError) as error:
+                nats_client.end_if_cancelled()
                 log.warning("no connection to the bus", attempt=attempt, reason=_reason(error))
             await asyncio.sleep(self._settings.backoff.delay_s(attempt, self._rng))
             attempt += 1
@@ -288,8 +238,8 @@ class Connection:
             try:
                 # Its own task: nats-py does not end it when the connection goes.
                 pong_s = self._settings.pong_timeout_s
-                await _within(pong_s, client.flush(timeout=2 * max(1, round(pong_s))))
-            except _STOPPED_READING:
+                await nats_client.within(pong_s, client.flush(timeout=2 * max(1, round(pong_s))))
+            except FAILURES:
                 return "the server does not answer"
 
     @asynccontextmanager
@@ -297,7 +247,7 @@ class Connection:
         """One client, from connect to close, with all subscriptions."""
         client = Client()
         try:
-            await _within(self._settings.connect_timeout_s + 2, self._open(client))
+            await nats_client.within(self._settings.connect_timeout_s + 2, self._open(client))
             self._client = client
             self._lost.clear()
             self._up.set()
@@ -307,9 +257,7 @@ class Connection:
         finally:
             self._client = None
             self._mark_lost()
-            with contextlib.suppress(*_STOPPED_READING):
-                await _within(CLOSE_TIMEOUT_S, client.close())
-            _abort(client)
+            await nats_client.close(client)
 
     def _mark_lost(self) -> None:
         self._up.clear()
@@ -321,39 +269,12 @@ class Connection:
             queue.put_nowait(None)
 
     async def _open(self, client: Client) -> None:
-        user = self._settings.user()
-        key = KeyPair(user.seed)
-        server = self._rng.choice(self._settings.servers)
-        encrypted = server.startswith(("tls://", "wss://"))
-        opened = False
-
-        async def on_error(error: Exception) -> None:
-            if not opened:
-                # Else nats-py would try again by itself, at once.
-                raise error
-            self._report(error)
-
         async def on_closed() -> None:
             if self._client is client:
                 self._mark_lost()
 
-        await client.connect(
-            [server],
-            name=user.name,
-            allow_reconnect=False,
-            error_cb=on_error,
-            closed_cb=on_closed,
-            user_jwt_cb=lambda: bytearray(user.jwt.encode()),
-            signature_cb=lambda nonce: base64.b64encode(key.sign(nonce.encode())),
-            connect_timeout=max(1, round(self._settings.connect_timeout_s)),
-            # Ours (`_until_lost`): nats-py's waits for the dead socket to close before it tells.
-            ping_interval=NEVER_S,
-            inbox_prefix=self.inbox.encode(),
-            tls=self._tls() if encrypted else None,
-            tls_handshake_first=server.startswith("tls://"),
-        )
-        opened = True
-        self._bound_unacked(client)
+        server = self._rng.choice(self._settings.servers)
+        await nats_client.connect(client, self._settings, server, self._report, on_closed)
         await client.subscribe(f"{self.inbox}.*", cb=self._on_inbox)
         for subscription in self._subscriptions:
             await self._subscribe(client, subscription)
@@ -366,63 +287,6 @@ class Connection:
                 hook()
         else:
             log.warning("bus error", reason=_reason(error))
-
-    def _tls(self) -> ssl.SSLContext:
-        context = ssl.create_default_context(cadata=self._settings.ca_pem)
-        context.minimum_version = ssl.TLSVersion.TLSv1_3
-        return context
-
-    def _bound_unacked(self, client: Client) -> None:
-        # NATS sets no TCP keep-alive.
-        writer = _writer(client)
-        raw = writer.get_extra_info("socket") if writer is not None else None
-        if raw is not None and hasattr(socket, "TCP_USER_TIMEOUT"):
-            milliseconds = round(self._settings.unacked_timeout_s * 1000)
-            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
-
-
-def _writer(client: Client) -> Any:
-    # nats-py has no other way to its socket. A WebSocket has none.
-    transport = client._transport
-    return getattr(transport, "_io_writer", None) or getattr(transport, "_bare_io_writer", None)
-
-
-def _abort(client: Client) -> None:
-    """Drop what is left of a client's socket: one whose handshake failed is not closed by its client."""
-    writer = _writer(client)
-    if writer is None:
-        return
-    if writer.transport is None:
-        # Python's start_tls leaves this behind when the other side closes meanwhile; its finaliser would trip over it.
-        writer._transport = _ClosedTransport()
-    else:
-        writer.transport.abort()
-
-
-class _ClosedTransport(asyncio.Transport):
-    def is_closing(self) -> bool:
-        return True
-
-
-async def _within(timeout_s: float, work: Coroutine[Any, Any, None]) -> None:
-    """Await a call of nats-py for so long at most, and then leave it: it may swallow a cancellation, or never return."""
-    task = asyncio.create_task(work, name="nats client")
-    try:
-        await asyncio.wait({task}, timeout=timeout_s)
-    finally:
-        if not task.done():
-            task.cancel()
-            task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
-    if not task.done():
-        raise TimeoutError(f"nothing happened within {timeout_s:g} s")
-    await task
-
-
-def _end_if_cancelled() -> None:
-    # nats-py can swallow a cancellation that comes while it connects; the task still knows of it.
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
 
 
 def _reason(error: BaseException) -> str:

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 import structlog
 
-from outrider.bus.connection import Message
 from outrider.bus.errors import BusError, NotFound
 from outrider.bus.jetstream import JetStream, Stored
+from outrider.bus.model import Message
 
 log = structlog.get_logger()
 

@@ -8,8 +8,9 @@ import asyncio
 import json
 from typing import Any, NamedTuple
 
-from outrider.bus.connection import Connection, Message
+from outrider.bus.connection import Connection
 from outrider.bus.errors import BusError, NotFound, WrongRevision
+from outrider.bus.model import Message
 
 TIMEOUT_S = 10.0
 IN_FLIGHT_MAX = 256

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from outrider.bus.connection import BusSettings, User
+from outrider.bus.model import BusSettings, User
 from outrider.identity.claims import InvalidJwt, decode
 
 _BLOCK = re.compile(r"-{5,6}BEGIN ([A-Z ]+)-{5,6}\s+(.*?)\s+-{5,6}END \1-{5,6}", re.DOTALL)

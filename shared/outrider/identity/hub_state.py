@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from outrider.bus.connection import User
+from outrider.bus.model import User
 from outrider.identity import sealing, signatures, tls
 from outrider.identity.accounts import HUB_ROLES, Trust
 from outrider.identity.credentials import Credentials, write_secret

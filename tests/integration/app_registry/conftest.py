@@ -9,19 +9,19 @@ import pytest
 from app_registry.service import run
 from app_registry.settings import Settings
 from outrider import codec, delta, subjects
-from outrider.bus import BusSettings, Connection, NoResponders, connected
+from outrider.bus import BusSettings, Connection, Disconnected, NoResponders, RequestTimedOut, connected
 from outrider.bus.buckets import KeyValue
-from outrider.bus.connection import User
+from outrider.bus.model import User
 from outrider.bus.jetstream import JetStream
-from outrider.bus.services import ask
+from outrider.bus.services import RequestRefused, ask
 from outrider.generations import holdings_digest
 from outrider.identity import credentials, hub_state, signatures
 from outrider.identity.keys import KeyPair, generate
 from outrider.messages import Desired, Generation, ResyncAnswer, ResyncRequest
-from outrider.names import AppName, ClusterName, from_token
+from outrider.names import AppName, ClusterName, from_token, token
 from outrider.records import ConditionsRecord, RenderingRecord, SourceRecord
 from outrider.tasks import background
-from outrider.topology import CONDITIONS, RENDERINGS, SOURCES
+from outrider.topology import CONDITIONS, RENDERINGS, SOURCES, STATUSES
 
 REPOSITORY = "https://git.example.com/shops.git"
 NOTHING = Generation(0, 0)
@@ -41,7 +41,7 @@ def settings(hub: Any, replica: str = "one") -> Settings:
         keys=hub_state.RegistryKeys.load(hub.state / "registry.json"),
         servers=(hub.url,),
         replica=replica,
-        command_timeout_s=2,
+        command_timeout_s=1,
     )
 
 
@@ -80,6 +80,7 @@ class Edge:
     """What an agent holds, kept as an agent keeps it."""
 
     name: ClusterName
+    bus: BusSettings
     connection: Connection
     hub_keys: list[bytes]
     arrived: asyncio.Queue[tuple[AppName, Desired]] = field(default_factory=asyncio.Queue)
@@ -149,11 +150,23 @@ class Fleet:
     async def ask(self, verb: str, **arguments: Any) -> Any:
         return await ask(self.person, subjects.registry(verb), arguments, timeout_s=10)
 
+    async def until(self, matches: Callable[[Any], bool], verb: str, **arguments: Any) -> Any:
+        """Ask until the answer matches; return it."""
+        answer: Any = None
+
+        async def probe() -> bool:
+            nonlocal answer
+            answer = await self.ask(verb, **arguments)
+            return matches(answer)
+
+        await eventually(probe)
+        return answer
+
     async def ready(self) -> None:
         async def answers() -> bool:
             try:
                 await self.ask("repo.key")
-            except NoResponders:
+            except (NoResponders, Disconnected, RequestTimedOut):
                 return False
             return True
 
@@ -171,7 +184,7 @@ class Fleet:
         bus = await self.add_cluster(name, **more)
         connection = await self.stack.enter_async_context(connected(bus))
         keys = credentials.load(self.hub.state / "credentials" / "person.creds").hub_keys
-        edge = Edge(ClusterName(name), connection, list(keys))
+        edge = Edge(ClusterName(name), bus, connection, list(keys))
         await edge.listen()
         return edge
 
@@ -187,6 +200,52 @@ class Fleet:
             finally:
                 await watching.aclose()  # type: ignore[attr-defined]
         raise AssertionError
+
+    async def deliver(self, edge: Edge, name: str = "till", data: bytes | None = None) -> RenderingRecord:
+        """Apply an application and render it; return the rendering once its edge and the registry know."""
+        manifest = application(name, edge.name)
+        manifest["metadata"]["finalizers"] = ["resources-finalizer.argocd.argoproj.io"]
+        await self.ask("app.apply", manifest=manifest)
+        key = await self.wanted(lambda record: record.source["path"] == name.split("-")[0])
+        rendering = await self.render(key, data or bundle("a"))
+        app, record = await edge.next()
+        assert app == name
+        await self.until(
+            lambda found: found["desired"] and found["desired"]["generation"] == list(record.generation),
+            "app.get",
+            name=name,
+        )
+        return rendering
+
+    async def report(self, edge: Edge, app: str, document: bytes | None) -> None:
+        """Write what the aggregator would of an application's status (None: it is gone)."""
+        bucket = KeyValue(JetStream(self.aggregator), STATUSES)
+        key = f"{edge.name}.{token(app)}"
+        if document is None:
+            await bucket.delete(key)
+        else:
+            await bucket.put(key, document)
+
+    async def gone(self, app: str) -> None:
+        """Wait until an application is gone."""
+
+        async def probe() -> bool:
+            try:
+                await self.ask("app.get", name=app)
+            except RequestRefused:
+                return True
+            return False
+
+        await eventually(probe)
+
+    async def desired(self) -> dict[str, Desired]:
+        """Return what stream DESIRED holds, by subject."""
+        js, seq = JetStream(self.aggregator), 1
+        found: dict[str, Desired] = {}
+        while batch := await js.following("DESIRED", subjects.ALL_DESIRED, seq, 256):
+            found |= {stored.subject: Desired.unpack(stored.data[64:]) for stored in batch}
+            seq = batch[-1].seq + 1
+        return found
 
     async def sources(self) -> dict[str, SourceRecord]:
         """Return all that is wanted at this moment."""

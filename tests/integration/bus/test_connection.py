@@ -8,8 +8,8 @@ import pytest
 
 from outrider.backoff import Backoff
 from outrider.bus import Disconnected, Message, NoResponders, RequestTimedOut, connected
-from outrider.bus.connection import User
 from outrider.bus.embedded import EmbeddedSettings, running
+from outrider.bus.model import User
 from outrider.identity import claims, credentials
 from outrider.identity.credentials import Credentials
 from outrider_playground.waiting import eventually

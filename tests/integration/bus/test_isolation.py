@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from outrider.bus import Disconnected, RequestTimedOut
-from outrider.bus.connection import Message
+from outrider.bus.model import Message
 from outrider.identity.roles import CLUSTER
 
 OTHERS = [

@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from outrider.bus import BusSettings, Connection, RequestTimedOut, connected
-from outrider.bus.connection import User
+from outrider.bus.model import User
 from outrider.bus.embedded import executable
 from outrider.identity import claims, credentials, hub_state, tls
 from outrider.identity.accounts import Trust, cluster_user_jwt

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from outrider.bus.connection import User
+from outrider.bus.model import User
 from outrider.identity.credentials import Credentials, parse
 from outrider.identity.keys import generate
 from outrider.rendering.kubeyaml import Bounds, read_yaml

@@ -1,0 +1,128 @@
+"""One nats-py client from connect to close, with what nats-py leaves open bounded here.
+
+It may swallow a cancellation while it connects, never return from closing a socket whose handshake failed, and tell of a dead
+server only after the dead socket has closed. So its calls are awaited for a time and then left, and its socket is aborted.
+"""
+
+import asyncio
+import base64
+import contextlib
+import socket
+import ssl
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
+
+from outrider.bus.model import BusSettings
+from outrider.identity.keys import KeyPair
+
+FAILURES = (OSError, NatsError, asyncio.TimeoutError, ssl.SSLError)
+# Whatever a call of nats-py fails with when the connection is not as it should be.
+NEVER_S = 10 * 365 * 24 * 3600
+CLOSE_TIMEOUT_S = 2.0
+
+
+async def connect(
+    client: Client,
+    settings: BusSettings,
+    server: str,
+    on_error: Callable[[Exception], None],
+    on_closed: Callable[[], Awaitable[None]],
+) -> None:
+    """Connect once; one of FAILURES otherwise. `on_error` hears of what goes wrong later, `on_closed` of the end."""
+    user = settings.user()
+    key = KeyPair(user.seed)
+    opened = False
+
+    async def error(problem: Exception) -> None:
+        if not opened:
+            # Else nats-py would try again by itself, at once.
+            raise problem
+        on_error(problem)
+
+    async def closed() -> None:
+        await on_closed()
+
+    await client.connect(
+        [server],
+        name=user.name,
+        allow_reconnect=False,
+        error_cb=error,
+        closed_cb=closed,
+        user_jwt_cb=lambda: bytearray(user.jwt.encode()),
+        signature_cb=lambda nonce: base64.b64encode(key.sign(nonce.encode())),
+        connect_timeout=max(1, round(settings.connect_timeout_s)),
+        # `Connection` asks by itself whether the server is still there.
+        ping_interval=NEVER_S,
+        inbox_prefix=user.inbox.encode(),
+        tls=_tls(settings.ca_pem) if server.startswith(("tls://", "wss://")) else None,
+        tls_handshake_first=server.startswith("tls://"),
+    )
+    opened = True
+    _bound_unacked(client, settings.unacked_timeout_s)
+
+
+async def close(client: Client) -> None:
+    """Close a client, and drop what is left of its socket."""
+    with contextlib.suppress(*FAILURES):
+        await within(CLOSE_TIMEOUT_S, client.close())
+    _abort(client)
+
+
+async def within(timeout_s: float, work: Coroutine[Any, Any, None]) -> None:
+    """Await a call of nats-py for so long at most, and then leave it; TimeoutError."""
+    task = asyncio.create_task(work, name="nats client")
+    try:
+        await asyncio.wait({task}, timeout=timeout_s)
+    finally:
+        if not task.done():
+            task.cancel()
+            task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+    if not task.done():
+        raise TimeoutError(f"nothing happened within {timeout_s:g} s")
+    await task
+
+
+def end_if_cancelled() -> None:
+    """Raise CancelledError if the task was cancelled and nats-py has swallowed it."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
+def _tls(ca_pem: str | None) -> ssl.SSLContext:
+    context = ssl.create_default_context(cadata=ca_pem)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    return context
+
+
+def _bound_unacked(client: Client, timeout_s: float) -> None:
+    # NATS sets no TCP keep-alive.
+    writer = _writer(client)
+    raw = writer.get_extra_info("socket") if writer is not None else None
+    if raw is not None and hasattr(socket, "TCP_USER_TIMEOUT"):
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(timeout_s * 1000))
+
+
+def _writer(client: Client) -> Any:
+    # nats-py has no other way to its socket. A WebSocket has none.
+    transport = client._transport
+    return getattr(transport, "_io_writer", None) or getattr(transport, "_bare_io_writer", None)
+
+
+def _abort(client: Client) -> None:
+    writer = _writer(client)
+    if writer is None:
+        return
+    if writer.transport is None:
+        # Python's start_tls leaves this behind when the other side closes meanwhile; its finaliser would trip over it.
+        writer._transport = _ClosedTransport()
+    else:
+        writer.transport.abort()
+
+
+class _ClosedTransport(asyncio.Transport):
+    def is_closing(self) -> bool:
+        return True
