@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from .resources import Resource, builtin_resources
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 _Groups = dict[tuple[str, str], dict[str, Resource]]
 
@@ -33,6 +33,8 @@ class Catalog:
         self._groups: _Groups = _builtin_groups()
         self.generation = 0
         """Grows with every change, so that what was made from the catalog can be kept until then."""
+        self.listeners: list[Callable[[], None]] = []
+        """Called after every change."""
 
     def define(self, definition: str, resources: tuple[Resource, ...]) -> None:
         """Serve the resources of a CustomResourceDefinition in place of those that it defined before; none at all removes it."""
@@ -43,10 +45,16 @@ class Catalog:
         custom = [resource for defined in self._custom.values() for resource in defined]
         self._groups = _grouped([*builtin_resources(), *custom]) if custom else _builtin_groups()
         self.generation += 1
+        for listener in self.listeners:
+            listener()
 
     def find(self, group: str, version: str, plural: str) -> Resource | None:
         """Find a resource by its path."""
         return self._groups.get((group, version), {}).get(plural)
+
+    def serves(self, resource: Resource) -> bool:
+        """Tell whether a resource found earlier is still served, be it with another schema."""
+        return self.find(resource.group, resource.version, resource.plural) is not None
 
     def of_kind(self, api_version: str, kind: str) -> Resource | None:
         """Find a resource by what an object says of itself."""

@@ -79,6 +79,8 @@ class SimulatedCluster:
         self.controllers.stop()
         await self._server.stop()
         await self._open.aclose()
+        if self.controllers.failure is not None:
+            raise RuntimeError(f"a controller of cluster {self.name} failed") from self.controllers.failure
 
     @property
     def port(self) -> int:

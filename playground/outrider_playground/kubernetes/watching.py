@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from .options import Call
+    from .resources import Resource
     from .state import State
     from .store import Change
     from .values import Manifest
@@ -44,6 +45,11 @@ class Watch:
         self.dropped = False
         """Whether the connection is to be cut rather than ended."""
         self.last_version = state.store.version
+
+    @property
+    def resource(self) -> Resource:
+        """What is watched."""
+        return self._call.resource
 
     def offer(self, change: Change) -> None:
         """Take note of a change, if it is one for this watch."""

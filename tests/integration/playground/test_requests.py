@@ -115,3 +115,14 @@ async def test_an_immutable_config_map_can_not_be_changed(cluster: SimulatedClus
     status, answer = await http("PATCH", f"{MAPS}/a", {"data": {"a": "2"}}, "application/merge-patch+json")
     assert status == 422
     assert [cause["field"] for cause in answer["details"]["causes"]] == ["data"]
+
+
+async def test_an_apply_meant_for_an_object_that_is_gone_creates_no_other(
+    cluster: SimulatedCluster, http: Http
+) -> None:
+    live = cluster.apply(config_map("a"))
+    cluster.delete(live)
+    meant = config_map("a", uid=live["metadata"]["uid"])
+    assert (await http("PATCH", f"{MAPS}/a?fieldManager=m", meant, APPLY))[0] == 409
+    cluster.apply(config_map("a"))
+    assert (await http("PATCH", f"{MAPS}/a?fieldManager=m&force=true", meant, APPLY))[0] == 409

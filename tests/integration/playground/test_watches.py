@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 import pytest
 
-from .hands import Http, config_map, until
+from .hands import Http, config_map, definition, until
 
 if TYPE_CHECKING:
     from outrider_playground.kubernetes import SimulatedCluster
@@ -110,3 +110,17 @@ async def test_a_watch_whose_client_goes_is_forgotten(cluster: SimulatedCluster,
         await until(lambda: cluster.open_watches == 1)
     cluster.apply(config_map("settings"))
     await until(lambda: cluster.open_watches == 0)
+
+
+async def test_a_watch_ends_with_the_definition_of_what_it_watches(
+    cluster: SimulatedCluster, http: Http
+) -> None:
+    cluster.apply(definition())
+    await until(lambda: cluster.state.catalog.of_kind("example.com/v1", "Widget") is not None)
+    cluster.apply({"apiVersion": "example.com/v1", "kind": "Widget", "metadata": {"name": "w"}, "spec": {}})
+    async with http.watch("/apis/example.com/v1/widgets") as events:
+        assert (await events.next())[0] == "ADDED"
+        cluster.delete(definition())
+        assert (await events.next())[0] == "DELETED"
+        with pytest.raises(EOFError):
+            await events.next()

@@ -64,6 +64,8 @@ class ControllerLoop:
         self._timer: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._held = False
+        self.failure: Exception | None = None
+        """The first error that is a controller's own fault."""
 
     def add(self, *controllers: Controller) -> None:
         """Add controllers, before the start."""
@@ -151,16 +153,17 @@ class ControllerLoop:
 
     def _reconcile(self, item: _Item) -> None:
         controller, key = item
+        words = {"controller": type(controller).__name__, "key": "/".join(key)}
+        again_s: float | None = None
         try:
             again_s = controller.reconcile(key)
         except ApiError as error:
             # a terminating namespace takes nothing in any more; all else is worth another try
             again_s = None if error.code in {403, 404} else _RETRY_S
-            log.debug(
-                "controller refused",
-                controller=type(controller).__name__,
-                key="/".join(key),
-                problem=str(error),
-            )
+            log.debug("controller refused", **words, problem=str(error))
+        except Exception as error:
+            # nobody awaits a timer: the cluster raises this at its end, the other controllers go on until then
+            self.failure = self.failure or error
+            log.exception("controller failed", **words)
         if again_s is not None and self._loop is not None:
             heapq.heappush(self._later, (self._loop.time() + again_s, next(self._order), item))

@@ -56,6 +56,7 @@ class ApiServer:
         self.requests: Counter[tuple[str, str]] = Counter()
         self.watches: set[Watch] = set()
         self.port = 0
+        state.catalog.listeners.append(self._end_unserved)
 
     async def start(self, host: str, port: int) -> None:
         """Start to listen; port 0 takes a free one, kept for later starts."""
@@ -75,6 +76,12 @@ class ApiServer:
             watch.end(drop=True)
         await self._web.shutdown(0)
         self._server = None
+
+    def _end_unserved(self) -> None:
+        """End the watches of resources whose definition is gone."""
+        for watch in list(self.watches):
+            if not self._state.catalog.serves(watch.resource):
+                watch.end()
 
     async def _handle(self, http: web.BaseRequest) -> web.StreamResponse:
         try:

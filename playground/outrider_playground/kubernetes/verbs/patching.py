@@ -5,7 +5,15 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from ..errors import ApiError, Cause, bad_request, invalid, required_value, unsupported_media_type
+from ..errors import (
+    ApiError,
+    Cause,
+    bad_request,
+    invalid,
+    precondition_failed,
+    required_value,
+    unsupported_media_type,
+)
 from ..field_sets import Fields, from_paths, union
 from ..json_patch import JsonPatchError, apply_json_patch
 from ..managed_fields import Writer, read
@@ -88,8 +96,8 @@ def server_side_apply(state: State, call: Call, body: bytes) -> tuple[Manifest, 
     config = parse_apply(body)
     _check_config(call, config)
     live = state.store.get(call.resource.storage, call.key)
-    if live is None and call.subresource:
-        existing(state, call)
+    if live is None:
+        _check_creation(state, call, config)
     base = in_version(call, live) if live is not None else empty_like(call)
     writer = Writer(
         call.options.manager, call.resource.api_version, state.now(), call.subresource, apply_ignores(call)
@@ -112,6 +120,16 @@ def server_side_apply(state: State, call: Call, body: bytes) -> tuple[Manifest, 
     check_version(call, live, applied.manifest)
     new = partitioned(call, base, read_manifest(call, applied.manifest) if applied.changed else _fresh(base))
     return store_changed(state, call, base, new, applied.managers), False
+
+
+def _check_creation(state: State, call: Call, config: Manifest) -> None:
+    """Refuse an apply that was meant for an object that is not there."""
+    if call.subresource:
+        existing(state, call)
+    uid = (config.get("metadata") or {}).get("uid")
+    if uid:
+        problem = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
+        raise precondition_failed(call.resource, call.name, problem)
 
 
 def _fresh(manifest: Manifest) -> Manifest:
