@@ -116,8 +116,8 @@ def _made(folder: Path, prepared: Prepared) -> RenderableType:
     help="Between looks at a Git repository. [default: 60]",
 )  # fmt: skip
 @click.option(
-    "--local-repositories", is_flag=True,
-    help="Read repositories on this machine (file://) and in private networks too.",
+    "--local-repositories/--no-local-repositories", default=True, show_default=True,
+    help="Read repositories on this machine (file://) and in private networks too. Switch it off where others than you apply applications.",
 )  # fmt: skip
 @click.option(
     "--metrics", callback=metrics, metavar="HOST:PORT",

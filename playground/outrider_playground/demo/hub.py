@@ -88,7 +88,7 @@ def _port(state: Path) -> int:
 async def running_hub(state: Path, *options: str, log_folder: Path) -> AsyncIterator[Hub]:
     """Start a hub on a free port; enter once its services answer."""
     # A fixed port: links lead to it, and the hub may be started again behind them.
-    arguments = ("up", "--state", str(state), "--port", str(_free_port()), "--local-repositories", *options)
+    arguments = ("up", "--state", str(state), "--port", str(_free_port()), *options)
     child = python("hub", "outrider_cli", *arguments, environment={}, log_folder=log_folder)
     await child.start()
     try:

@@ -84,10 +84,13 @@ class AddressPolicy:
         address = ipaddress.ip_address(ip.partition("%")[0])
         if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
             address = address.ipv4_mapped
+        if address.is_link_local or address.is_multicast or address.is_unspecified:
+            # Where clouds tell a machine its secrets; no Git server is there.
+            return False
         if self.private_networks:
             return True
         tunnelled = any(address.version == network.version and address in network for network in _TUNNELS)
-        return address.is_global and not address.is_multicast and not tunnelled
+        return address.is_global and not tunnelled
 
 
 def parse_address(url: str) -> Address:
