@@ -25,8 +25,9 @@ _STALE = {"rv": "1", "continue": "x", "time": "2026-01-01T00:00:00Z"}
 class Replay:
     """One scenario against one target."""
 
-    def __init__(self, path: Path, target: Target) -> None:
+    def __init__(self, path: Path, target: Target, patience_s: float = PATIENCE_S) -> None:
         self.name = path.stem
+        self._patience_s = patience_s
         self._steps = json.loads(path.read_text("utf-8"))["steps"]
         self._target = target
         self._bindings = Bindings(exact_times=target.exact)
@@ -61,7 +62,7 @@ class Replay:
         differences: list[str] = []
         self._target.release()
         try:
-            async with asyncio.timeout(PATIENCE_S):
+            async with asyncio.timeout(self._patience_s):
                 while True:
                     differences = self._differences(step, await self._send(number, step))
                     if not differences:
@@ -85,7 +86,7 @@ class Replay:
         path = step["request"]["path"].partition("?")[0].removesuffix("/status")
         self._target.release()
         try:
-            async with asyncio.timeout(PATIENCE_S):
+            async with asyncio.timeout(self._patience_s):
                 while True:
                     live = await self._target.send("GET", path)
                     if not racing.missing(awaited, live.body, {}):

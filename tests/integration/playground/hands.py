@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from outrider_playground.kubernetes import SimulatedCluster
 
-PATIENCE_S = 10.0
+PATIENCE_S = 30.0
 """How long a condition is awaited; a test that passes does not take it."""
 
 NAMESPACE = "default"
