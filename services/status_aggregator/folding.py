@@ -47,8 +47,7 @@ class Folding:
 
     def __init__(self, around: Around, fleet: Fleet, edges: EdgeTable, start: Cursor) -> None:
         js, rejections = around.js, around.rejections
-        self._around, self._fleet, self._edges, self._start = around, fleet, edges, start
-        self.js = js
+        self.around, self._fleet, self._edges, self._start = around, fleet, edges, start
         self.committer = Committer(js, KeyValue(js, STATUSES), edges, rejections, around.may_write)
         self.announcing = Announcing(
             js,
@@ -71,7 +70,7 @@ class Folding:
             self.mender,
             rejections,
             is_registered=around.registrations.keys.__contains__,
-            is_awaited=lambda cluster, app: around.view.is_awaited_gone(cluster, from_token(app)),
+            is_wanted=lambda cluster, app: around.view.is_wanted(cluster, from_token(app)),
             now_ms=around.now_ms,
             limits=around.limits,
         )
@@ -87,11 +86,11 @@ class Folding:
 
     async def run(self) -> None:
         """Fold until cancelled."""
-        for cluster in sorted(self._around.registrations.removed):
+        for cluster in sorted(self.around.registrations.removed):
             self._registered(cluster)
-        self._around.registrations.listener = self._registered
-        self._around.presence.listener = self._connected
-        connection = self._around.js.connection
+        self.around.registrations.listener = self._registered
+        self.around.presence.listener = self._connected
+        connection = self.around.js.connection
         connection.on_connected.append(self._reconnected)
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -100,7 +99,7 @@ class Folding:
                 tasks.create_task(self.mender.run(), name="mend")
                 tasks.create_task(self.ingest.run(self._start), name="fold")
         finally:
-            self._around.registrations.listener = self._around.presence.listener = None
+            self.around.registrations.listener = self.around.presence.listener = None
             connection.on_connected.remove(self._reconnected)
 
     async def _reconnected(self) -> None:
@@ -112,8 +111,8 @@ class Folding:
 
     def _registered(self, cluster: ClusterName) -> None:
         """Take up a change of a registration; with a cluster goes what is known of it."""
-        self._around.presence.concern([cluster])
-        if cluster in self._around.registrations.removed:
+        self.around.presence.concern([cluster])
+        if cluster in self.around.registrations.removed:
             keys = self._fleet.forget(cluster)
             self.mender.forget(cluster)
             if keys or cluster in self._edges.records:

@@ -93,13 +93,13 @@ class Ingest:
         rejections: Rejections,
         *,
         is_registered: Callable[[ClusterName], bool],
-        is_awaited: Callable[[ClusterName, str], bool],
+        is_wanted: Callable[[ClusterName, str], bool],
         now_ms: Callable[[], int],
         limits: Limits | None = None,
     ) -> None:
         self._js, self._fleet, self._committer, self._mender = js, fleet, committer, mender
         self._rejections = rejections
-        self._is_registered, self._is_awaited = is_registered, is_awaited
+        self._is_registered, self._is_wanted = is_registered, is_wanted
         self._limits = limits or Limits()
         self._turn = 0
         self.arrival = Arrival(js, STATUS.name, now_ms)
@@ -166,7 +166,8 @@ class Ingest:
         offset = self._clock(cluster, batch, folded, received_ms, exact=exact)
         observed_ms = offset.corrected_ms(batch.observed_at_ms, received_ms)
         pending = self._committer.pending
-        for app in (*folded.removed, *(a for a in folded.absent if self._is_awaited(cluster, a))):
+        # That an application is gone which was never heard of is worth telling where somebody may wait for it.
+        for app in (*folded.removed, *(a for a in folded.absent if self._is_wanted(cluster, a))):
             pending.said(Key(cluster, app), Gone())
         for change in folded.changes:
             pending.said(Key(cluster, change.app), Word(change.after, observed_ms, received_ms))

@@ -1,13 +1,14 @@
 """The aggregator, wired: it answers at once, and folds while it holds the lease."""
 
 import asyncio
+import secrets
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import structlog
 
-from outrider.bus import BusError, Connection, connected
+from outrider.bus import BusError, BusSettings, Connection, connected
 from outrider.bus.buckets import KeyValue
 from outrider.bus.jetstream import JetStream
 from outrider.bus.services import serve
@@ -35,8 +36,20 @@ async def run(settings: Settings) -> None:
     """Wire the process. Ends only by cancellation or by the first loop that fails."""
     bus = credentials.bus_settings(settings.credentials, settings.servers)
     sources = Sources(View(settings.freshness), Rejections())
-    async with _metrics(settings, sources), connected(bus) as connection:
+    async with _metrics(settings, sources), connected_alone(bus) as connection:
         await work(settings, connection, sources)
+
+
+@asynccontextmanager
+async def connected_alone(bus: BusSettings) -> AsyncIterator[Connection]:
+    """Connect with an inbox that no other aggregator has: they share a name, and so do a killed one and its successor.
+
+    What the server still sends to the one must not be taken for an answer by the other.
+    """
+    async with connected(bus, wait=False) as connection:
+        connection.inbox = f"{connection.inbox}.{secrets.token_hex(4)}"
+        await connection.wait_connected()
+        yield connection
 
 
 async def work(settings: Settings, connection: Connection, sources: Sources) -> None:

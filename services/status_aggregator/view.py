@@ -64,11 +64,10 @@ class View:
         cluster = self.cluster_of(name)
         return row(self._applications[name], cluster.name, cluster.wanted.get(name), cluster.seen.get(name))
 
-    def is_awaited_gone(self, cluster: ClusterName, name: str) -> bool:
-        """Whether the newest record of an application is a tombstone."""
+    def is_wanted(self, cluster: ClusterName, name: str) -> bool:
+        """Whether there is a Desired record of an application on a cluster, be it that it is to go."""
         found = self._clusters.get(cluster)
-        wanted = found.wanted.get(name) if found else None
-        return wanted is not None and wanted.is_tombstone
+        return found is not None and name in found.wanted
 
     def put_application(self, name: str, application: Application | None) -> None:
         """Take up an application; None: it is gone."""

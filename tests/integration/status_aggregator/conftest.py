@@ -1,8 +1,11 @@
 import asyncio
+import os
 import random
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,12 +28,15 @@ from outrider.tasks import background
 from outrider.topology import APPLICATIONS, CLUSTERS, CONDITIONS, HUB, STATUSES
 from status_aggregator import service
 from status_aggregator.document import check
+from status_aggregator.lease import Holder
 from status_aggregator.mending import MendingSettings
 from status_aggregator.metrics import Sources
+from status_aggregator.records import CURSOR, WRITER, Cursor
 from status_aggregator.rejections import Rejections
 from status_aggregator.settings import Settings
 from status_aggregator.view import View
 
+REPOSITORY = Path(__file__).parents[3]
 WITHIN_S = 20
 # No condition that is waited for takes longer, however busy the machine.
 MENDING = MendingSettings(ask_after_s=0.02, ask_all_after_s=0.1, repeat=Backoff(first_s=0.3, cap_s=1.0))
@@ -83,15 +89,50 @@ class Fleet:
         await KeyValue(JetStream(self.registry), CONDITIONS).put(token(AppName(app)), record.pack())
 
     @asynccontextmanager
-    async def aggregator(self, **changes: Any) -> AsyncIterator[Sources]:
+    async def aggregator(self, bus: BusSettings | None = None, **changes: Any) -> AsyncIterator[Sources]:
         """Run one in this process."""
         settings = Settings(**{**self.settings.__dict__, **changes})
         sources = Sources(View(settings.freshness), self.rejections)
         async with (
-            self.hub.connect("aggregator") as connection,
+            service.connected_alone(bus or self.hub.settings("aggregator")) as connection,
             background(service.work(settings, connection, sources), name="aggregator"),
         ):
             yield sources
+
+    @asynccontextmanager
+    async def process(self, **environment: str) -> AsyncIterator[asyncio.subprocess.Process]:
+        """Run one as a process; it is killed at the end, if it is still there."""
+        started = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "status_aggregator", env=self.environment() | environment,
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        try:
+            yield started
+        finally:
+            if started.returncode is None:
+                started.kill()
+            await started.communicate()
+
+    def environment(self) -> dict[str, str]:
+        """What a process is told."""
+        roots = (str(REPOSITORY / root) for root in ("services", "shared"))
+        return {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(roots),
+            "OUTRIDER_CREDENTIALS": str(self.settings.credentials),
+            "OUTRIDER_SERVERS": self.hub.url,
+            "OUTRIDER_METRICS": "off",
+            "OUTRIDER_INSTANCE": self.settings.instance,
+            "OUTRIDER_LOG": "warning",
+        }
+
+    async def until_folded_by(self, instance: str) -> None:
+        """Wait until an aggregator of that name holds the lease."""
+        watching = KeyValue(JetStream(self.registry), STATUSES).watch(WRITER)
+        async with asyncio.timeout(WITHIN_S), aclosing(watching):  # type: ignore[type-var]
+            async for changes in watching:
+                if any(c.value and Holder.unpack(c.value).instance == instance for c in changes.changes):
+                    return
 
     async def ask(self, verb: str, **arguments: Any) -> Any:
         return await ask(self.person, subjects.status_query(verb), arguments, timeout_s=WITHIN_S)
@@ -118,6 +159,14 @@ class Fleet:
                 if changes.caught_up and shown(found):
                     return found
         raise AssertionError("a watch does not end")
+
+    async def until_committed(self, seq: int) -> None:
+        """Wait until stream STATUS is folded up to a place."""
+        watching = KeyValue(JetStream(self.registry), STATUSES).watch(CURSOR)
+        async with asyncio.timeout(WITHIN_S), aclosing(watching):  # type: ignore[type-var]
+            async for changes in watching:
+                if any(change.value and Cursor.unpack(change.value).seq >= seq for change in changes.changes):
+                    return
 
     async def until_documents(self, cluster: str, expected: dict[str, Any]) -> None:
         """Wait until the hub holds exactly these documents of a cluster."""

@@ -6,17 +6,20 @@ import json
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 from tests.integration.status_aggregator.conftest import Fleet, eventually
 from tests.unit.status_aggregator.edge_model import status
 
+from outrider.backoff import Backoff
 from outrider.bus import BusSettings, connected
 from outrider.bus.buckets import KeyValue
 from outrider.bus.jetstream import JetStream
 from outrider.identity.keys import KeyPair, generate
 from outrider.records import ClusterRecord
 from outrider.topology import CLUSTERS
+from outrider_playground.wan import WanLink
 
 
 def presence(word: str) -> Any:
@@ -65,15 +68,21 @@ async def test_what_happened_while_no_aggregator_ran_is_learnt_from_a_snapshot(f
 
 async def test_what_happened_while_the_bus_was_lost_is_learnt_from_a_snapshot(fleet: Fleet) -> None:
     await fleet.register("shop1")
-    async with fleet.aggregator() as sources:
-        await fleet.until("summary", bool)
-        async with connected(fleet.edges["shop1"]):
-            await fleet.until("cluster", presence("online"), name="shop1")
-            assert sources.folding is not None
-            bus = sources.folding.js.connection
-            bus.client._transport._io_writer.transport.abort()  # type: ignore[union-attr]
-            await bus.wait_lost()
-        await fleet.until("cluster", presence("offline"), name="shop1")
+    async with WanLink("127.0.0.1", fleet.hub.server.port) as link:
+        own = fleet.hub.settings("aggregator")
+        bus = replace(
+            own, servers=(f"tls://localhost:{link.port}",), backoff=Backoff(first_s=0.05, cap_s=0.1)
+        )
+        async with fleet.aggregator(bus) as sources:
+            await fleet.until("summary", bool)
+            async with connected(fleet.edges["shop1"]):
+                await fleet.until("cluster", presence("online"), name="shop1")
+                assert sources.folding is not None
+                connection = sources.folding.around.js.connection
+                await link.cut()
+                await connection.wait_lost()
+            await link.restore()
+            await fleet.until("cluster", presence("offline"), name="shop1")
 
 
 async def test_more_clusters_than_fit_a_page_are_all_in_the_snapshot(fleet: Fleet) -> None:

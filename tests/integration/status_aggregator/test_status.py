@@ -152,8 +152,8 @@ async def test_a_document_that_cannot_be_taken_is_told_beside_the_last_good_one(
         assert edge.asked.empty()
         edge.model.put("till", status("Degraded"))
         await edge.flush()
-        found = await fleet.until("app", lambda app: app["health"] == "Degraded", name="till")
-        assert (found["freshness"], found["message"]) == ("fresh", "")
+        found = await fleet.until("app", lambda app: app["freshness"] == "fresh", name="till")
+        assert (found["health"], found["message"]) == ("Degraded", "")
 
 
 async def test_an_application_that_the_edge_confirms_to_be_gone_has_no_status(fleet: Fleet) -> None:

@@ -7,6 +7,9 @@ from typing import Any
 from outrider import codec, delta
 from outrider.messages import StatusBatch
 
+LARGE_BYTES = 100_000
+# Compressing more than this for the size of it would take most of a test's time.
+
 
 def status(
     health: str = "Healthy",
@@ -40,6 +43,8 @@ def operation(phase: str, started_at: str = "2026-01-01T10:00:00Z") -> dict[str,
 def entry(app: str, document: Any, base: Any = None) -> list[Any]:
     """Return an entry of a batch: whole, or a patch against `base`."""
     new = codec.canonical(document)
+    if len(new) > LARGE_BYTES:
+        return [app, delta.short(delta.digest(new)), None, delta.compress_fast(new)]
     sent = delta.Delta.between(new, None if base is None else codec.canonical(base))
     return [app, delta.short(sent.digest), sent.base, sent.frame]
 

@@ -1,0 +1,130 @@
+"""The aggregator dies at any step, and is started again: nothing is lost, nothing is told twice."""
+
+import asyncio
+import json
+import random
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from tests.integration.status_aggregator.conftest import MENDING, Fleet
+from tests.unit.status_aggregator.edge_model import operation, status
+
+from outrider.bus import Connection
+from outrider.bus.follow import follow
+from outrider.bus.jetstream import JetStream
+from outrider.tasks import background
+from outrider.topology import EVENTS
+from status_aggregator.fold import Limits
+from status_aggregator.folding import Around, Folding
+from status_aggregator.presence import Presence
+from status_aggregator.registrations import Registrations
+from status_aggregator.rejections import Rejections
+from status_aggregator.view import View
+from status_aggregator.watching import Watching
+
+COMPLETE = 1_000_000
+
+
+class Died(Exception):
+    """The process is gone."""
+
+
+class MortalJetStream(JetStream):
+    """Lets a number of writes through; with the next one the process dies."""
+
+    def __init__(self, inner: JetStream, lives: int) -> None:
+        super().__init__(inner.connection)
+        self.lives = lives
+
+    async def publish(self, subject: str, data: bytes, headers: dict[str, str] | None = None) -> int:
+        if self.lives <= 0:
+            raise Died
+        self.lives -= 1
+        return await super().publish(subject, data, headers)
+
+
+@asynccontextmanager
+async def folding(fleet: Fleet, connection: Connection, lives: int) -> AsyncIterator[Folding]:
+    """The part that writes, with that many writes to live."""
+    js = JetStream(connection)
+    view, rejections, registrations = View(fleet.settings.freshness), Rejections(), Registrations()
+    presence = Presence(connection, registrations.keys, rejections)
+    watching = Watching(js, view, rejections, on_cluster=registrations.put, now_ms=lambda: 1)
+    async with background(watching.run(), name="watch"):
+        await watching.ready.wait()
+        around = Around(
+            MortalJetStream(js, lives), view, registrations, presence, rejections, now_ms=lambda: 1_000,
+            may_write=lambda: True, limits=Limits(), mending=MENDING,
+        )  # fmt: skip
+        yield await Folding.begin(around)
+
+
+async def test_a_crash_at_any_write_loses_nothing_and_doubles_nothing(fleet: Fleet) -> None:
+    edge = await fleet.edge("shop1")
+    expected = Counter[str]()
+    async with fleet.hub.connect("aggregator") as connection:
+        # Events 3, documents 2, the edge, the cursor: the last one dies before the cursor.
+        for lives in range(7):
+            document = status("Degraded", operation=operation("Succeeded", f"{lives}"))
+            edge.model.put("till", document)
+            edge.model.put("menu", status("Healthy", objects=lives))
+            if lives % 3 == 2:
+                edge.model.remove("menu")
+            await edge.flush()
+            edge.model.put("till", status("Progressing", operation=operation("Running", f"{lives}+")))
+            seq = await edge.flush()
+            has_died = False
+            try:
+                async with asyncio.timeout(10), folding(fleet, connection, lives) as part:
+                    await part.run()
+            except* Died:
+                has_died = True
+            assert has_died
+            async with folding(fleet, connection, COMPLETE) as part, background(part.run(), name="fold"):
+                await fleet.until_committed(seq)
+            await fleet.until_documents("shop1", edge.model.documents)
+            assert part.mender.asked == 0
+            assert not part.around.rejections.counts
+            expected["sync-succeeded till"] += 1
+            expected["health-changed till"] += 2
+    told = await events(fleet)
+    assert Counter({name: n for name, n in told.items() if "till" in name}) == expected
+
+
+async def events(fleet: Fleet) -> Counter[str]:
+    """Return how often each event is in the stream."""
+    found: Counter[str] = Counter()
+    async with fleet.hub.connect("aggregator") as connection:
+        js = JetStream(connection)
+        last = (await js.api(f"STREAM.INFO.{EVENTS.name}"))["state"]["last_seq"]
+    async with fleet.hub.connect("person") as connection:
+        async for batch in follow(JetStream(connection), EVENTS.name):
+            for stored in batch.messages:
+                told: dict[str, Any] = json.loads(stored.data)
+                found[f"{stored.subject.rsplit('.', 1)[1]} {told['data'].get('application', '')}"] += 1
+            if last == sum(found.values()):
+                return found
+    raise AssertionError("a stream does not end")
+
+
+async def test_an_aggregator_that_is_killed_again_and_again_ends_with_what_the_edges_have(
+    fleet: Fleet,
+) -> None:
+    rng = random.Random(3)
+    edges = [await fleet.edge(f"shop{n}") for n in range(3)]
+    for round_number in range(4):
+        async with fleet.process():
+            for n in range(rng.randrange(20, 40)):
+                edge = rng.choice(edges)
+                edge.model.put(
+                    f"app{rng.randrange(4)}", status(rng.choice(["Healthy", "Degraded"]), objects=n % 5)
+                )
+                await edge.flush()
+            if round_number:
+                # Written by this process or the one before: it was killed while it was at work, not before.
+                await fleet.until_stored(lambda found: any("." in key for key in found))
+    async with fleet.process():
+        for edge in edges:
+            await fleet.until_documents(edge.cluster, edge.model.documents)

@@ -1,0 +1,63 @@
+"""Two aggregators on one hub: one folds, both answer."""
+
+import os
+import signal
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from typing import Any
+
+from tests.integration.status_aggregator.conftest import Fleet
+from tests.unit.status_aggregator.edge_model import status
+
+
+async def test_of_two_aggregators_one_folds_and_the_other_takes_over_when_it_stops(fleet: Fleet) -> None:
+    await fleet.apply("till", "shop1")
+    edge = await fleet.edge("shop1")
+    async with AsyncExitStack() as until_it_stops:
+        first = await until_it_stops.enter_async_context(fleet.aggregator(instance="first"))
+        await fleet.until_folded_by("first")
+        async with fleet.aggregator(instance="second") as second:
+            edge.model.put("till", status("Degraded"))
+            await edge.flush()
+            await fleet.until("app", lambda app: app["health"] == "Degraded", name="till")
+            assert first.folding is not None
+            assert second.folding is None
+            await until_it_stops.aclose()
+            edge.model.put("till", status("Progressing"))
+            await edge.flush()
+            await fleet.until("app", lambda app: app["health"] == "Progressing", name="till")
+            assert second.folding is not None
+
+
+async def test_an_aggregator_that_falls_silent_is_replaced_and_stands_by_when_it_wakes(fleet: Fleet) -> None:
+    await fleet.apply("till", "shop1")
+    edge = await fleet.edge("shop1")
+    async with fleet.process(OUTRIDER_INSTANCE="first", OUTRIDER_LEASE="1") as first:
+        await fleet.until_folded_by("first")
+        async with fleet.aggregator(instance="second", lease_s=1.0) as second:
+            os.kill(first.pid, signal.SIGSTOP)
+            await fleet.until_folded_by("second")
+            os.kill(first.pid, signal.SIGCONT)
+            for revision in ("b" * 40, "c" * 40, "d" * 40):
+                edge.model.put("till", status(revision=revision))
+                await edge.flush()
+                await fleet.until("app", at(revision), name="till")
+            assert second.folding is not None
+            assert first.returncode is None
+
+
+async def test_the_successor_of_one_that_was_killed_folds_at_once(fleet: Fleet) -> None:
+    await fleet.apply("till", "shop1")
+    edge = await fleet.edge("shop1")
+    async with fleet.process(OUTRIDER_LEASE="600") as killed:
+        await fleet.until_folded_by("one")
+        killed.kill()
+        await killed.wait()
+    async with fleet.aggregator(lease_s=600.0):
+        edge.model.put("till", status("Degraded"))
+        await edge.flush()
+        await fleet.until("app", lambda app: app["health"] == "Degraded", name="till")
+
+
+def at(revision: str) -> Callable[[Any], bool]:
+    return lambda app: bool(app["revision"] == revision)
