@@ -57,7 +57,9 @@ class WorkerStatus:
 
     role: Role
     pid: int
-    memory_bytes: int
+    has_ended: bool
+    peak_memory_bytes: int
+    # As of the last rendering.
 
 
 @dataclasses.dataclass
@@ -150,7 +152,10 @@ class RenderPool:
     def workers(self) -> list[WorkerStatus]:
         """Return the workers that run, for metrics."""
         running = [(seat.role, seat.worker) for seat in self._all_seats if seat.worker is not None]
-        return [WorkerStatus(role, worker.pid, worker.memory_bytes()) for role, worker in running]
+        return [
+            WorkerStatus(role, worker.pid, worker.has_ended, worker.peak_memory_bytes)
+            for role, worker in running
+        ]
 
     async def render(self, export: Export, source: ApplicationSource, context: RenderContext) -> Rendering:
         """Return the manifests of an exported source; RenderError says what is wrong with it, and where.

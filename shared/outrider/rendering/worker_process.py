@@ -67,6 +67,7 @@ class WorkerProcess:
         self._complaints: asyncio.Task[None] | None = None
         self._renderings = 0
         self._cpu_s = 0.0
+        self.peak_memory_bytes = 0
         self.protection = Protection(frozenset(), {})
 
     @classmethod
@@ -116,6 +117,7 @@ class WorkerProcess:
         except BaseException:
             await worker.kill()
             raise
+        worker._note_usage(ready)
         missing = {Layer(name): reason for name, reason in ready["missing"].items()}
         worker.protection = Protection(frozenset(map(Layer, ready["present"])), missing)
         return worker
@@ -134,15 +136,7 @@ class WorkerProcess:
     def is_worn(self) -> bool:
         """Tell whether the worker should be replaced."""
         done = self._renderings >= self._settings.renderings_per_worker or self._cpu_s > _CPU_REPLACED_AT_S
-        return done or self.has_ended or self.memory_bytes() > self._settings.memory_bytes // 2
-
-    def memory_bytes(self) -> int:
-        """Return the memory that the worker holds, 0 where that can't be known."""
-        try:
-            pages = Path(f"/proc/{self._process.pid}/statm").read_text().split()[1]
-        except (OSError, IndexError):
-            return 0
-        return int(pages) * os.sysconf("SC_PAGE_SIZE")
+        return done or self.has_ended or self.peak_memory_bytes > self._settings.memory_bytes // 2
 
     async def ask(self, request: dict[str, Any]) -> dict[str, Any]:
         """Return the worker's answer; WorkerLost if it ends instead. Cancelled, the worker is to be killed."""
@@ -154,8 +148,12 @@ class WorkerProcess:
         except (BrokenPipeError, ConnectionResetError):
             raise await self._lost() from None
         answer = await self._receive()
-        self._cpu_s = float(answer.get("cpu_s", 0.0))
+        self._note_usage(answer)
         return answer
+
+    def _note_usage(self, answer: dict[str, Any]) -> None:
+        self._cpu_s = float(answer["cpu_s"])
+        self.peak_memory_bytes = int(answer["peak_memory_bytes"])
 
     async def _receive(self) -> dict[str, Any]:
         try:

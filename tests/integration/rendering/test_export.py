@@ -187,9 +187,10 @@ async def test_a_link_out_of_what_the_source_reads_is_refused_by_name(
     }
     # The other links are refused as well: only the one that is tried stays.
     kept = {"app/itself.yaml", "secret.yaml", "neighbour/secret.yaml", *_needed(link)}
+    tried = {path: files[path] for path in files if path in kept}
 
     with pytest.raises(RenderError, match=reason) as refused:
-        await exported(store, served, {path: files[path] for path in files if path in kept})
+        await exported(store, served, tried, directory={"recurse": True})
 
     assert refused.value.file is not None
     assert CANARY not in str(refused.value)
@@ -199,6 +200,23 @@ def _needed(link: str) -> set[str]:
     if link.startswith("loop"):
         return {"app/loop-a", "app/loop-b"}
     return {f"app/{name}" for name in ("hop", "below/up", "submodule") if name.split("/")[0] in link}
+
+
+async def test_links_beside_manifests_are_followed_and_those_that_are_no_manifests_are_left_alone(
+    store: GitStore, served: Repository
+) -> None:
+    files: Files = {
+        "app/a.yaml": "a",
+        "app/link.yaml": Link("real.txt"),
+        "app/real.txt": "real",
+        "app/README.md": Link("../README.md"),
+        "README.md": "read me",
+        "app/below/b.yaml": "b",
+    }
+
+    found = await exported(store, served, files)
+
+    assert found == {"app/a.yaml": "a", "app/link.yaml": "real", "app/real.txt": "real"}
 
 
 async def test_submodules_are_left_out(store: GitStore, served: Repository) -> None:

@@ -160,6 +160,19 @@ async def test_charts_plugins_and_functions_inside_a_kustomization_are_refused(
     assert "not supported" in error.reason
 
 
+@pytest.mark.parametrize(
+    "reference", ["https://127.0.0.1/a", "/etc/hostname", "../../../../../etc", "%2e%2e/%2e%2e/etc"]
+)
+async def test_no_option_of_the_application_reaches_out_of_the_repository(
+    reference: str, render: Renderer
+) -> None:
+    files = {"app/kustomization.yaml": "resources: [a.yaml]", "app/a.yaml": manifest("a")}
+    for options in ({"components": [reference]}, {"patches": [{"path": reference}]}):
+        assert (await refused(render, files, kustomize=options)).file == "app/kustomization.yaml"
+    missing = await render(files, kustomize={"components": [reference], "ignoreMissingComponents": True})
+    assert len(missing.manifests) == 1
+
+
 async def test_a_reference_written_so_that_it_is_not_found_when_exporting_is_refused_when_rendering(
     render: Renderer,
 ) -> None:

@@ -271,7 +271,7 @@ async def test_a_worker_that_dies_while_it_waits_costs_nobody_an_error(tmp_path:
         render = Renderer(tmp_path, store, pool)
         for worker in pool.workers():
             os.killpg(worker.pid, signal.SIGKILL)
-        await until(lambda: not any(worker.memory_bytes for worker in pool.workers()))
+        await until(lambda: all(worker.has_ended for worker in pool.workers()))
 
         for _ in range(2):
             assert len(await render.manifests({"app/a.yaml": manifest("a")})) == 1

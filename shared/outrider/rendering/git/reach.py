@@ -19,6 +19,7 @@ from outrider.spec.source import ApplicationSource, SourceKind, repository_path
 
 KUSTOMIZATION_FILES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 CHART_FILE = "Chart.yaml"
+OVERRIDES = ".argocd-source"
 MANIFEST_FILE = re.compile(r".*\.(yaml|yml|json|jsonnet)", re.DOTALL)
 
 _SCANNED_MAX_BYTES = 1024 * 1024
@@ -84,17 +85,28 @@ class ReachFinder:
 
     def _directory(self, reach: Reach, source: ApplicationSource) -> None:
         options = source.directory
-        entries = self._trees.entries(reach.folder.object_id)
-        if (options and options.recurse) or any(entry.is_link for entry in entries.values()):
+        if options and options.recurse:
             reach.parts[source.path] = reach.folder
             return
         every_name = bool(options and options.disable_extension_filter)
-        for name, entry in entries.items():
-            text = name.decode("utf-8", "surrogateescape")
-            if entry.is_file and (
-                every_name or MANIFEST_FILE.fullmatch(text) or text.startswith(".argocd-source")
-            ):
-                reach.parts[_join(source.path, text)] = entry
+        named = {
+            name.decode("utf-8", "surrogateescape"): entry for name, entry in self._listing(reach.folder)
+        }
+        wanted = {
+            name
+            for name in named
+            if every_name or MANIFEST_FILE.fullmatch(name) or name.startswith(OVERRIDES)
+        }
+        if any(named[name].is_link for name in wanted):
+            # Any file beside a link may be what it points to.
+            wanted |= {name for name, entry in named.items() if entry.is_file}
+        for name in wanted:
+            reach.parts[_join(source.path, name)] = named[name]
+
+    def _listing(self, folder: Entry) -> Iterator[tuple[bytes, Entry]]:
+        for name, entry in self._trees.entries(folder.object_id).items():
+            if entry.is_file or entry.is_link:
+                yield name, entry
 
     def _chart(self, reach: Reach, root: Entry, source: ApplicationSource) -> None:
         reach.parts[source.path] = reach.folder

@@ -22,6 +22,7 @@ _NOT_FINITE = frozenset(
 _NUMERIC = re.compile(r"[-+.0-9]")
 _INTEGER = re.compile(r"([-+]?)(0[xX][0-9a-fA-F]+|0[oO][0-7]+|0[bB][01]+|0[0-7]*|[1-9][0-9]*)")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_STRAY_UNDERSCORE = re.compile(r"(?<![0-9])_|_(?![0-9])")
 _DIGITS_MAX = 400
 # The longest finite double has 309 digits before its point; turning more digits into a number takes quadratic time.
 
@@ -43,8 +44,10 @@ def resolve(text: str) -> Scalar:
         return text
     if text in _NOT_FINITE:
         raise InvalidDocument(f"{text} has no form in JSON; quote it if text is meant")
-    # A leading point takes no underscores in go-yaml, unlike a leading digit or sign.
-    number = _number(text if text.startswith(".") else text.replace("_", ""))
+    if text.startswith(".") and _STRAY_UNDERSCORE.search(text):
+        # After a leading point go-yaml takes underscores between digits alone, elsewhere anywhere.
+        return text
+    number = _number(text.replace("_", ""))
     return text if number is None else number
 
 

@@ -41,10 +41,13 @@ def _present_components(job: Job) -> dict[str, object]:
     """Return the options, without the components that may be missing and are."""
     options = dict(job.options)
     if options.get("ignore_missing_components"):
-        options["components"] = [
-            item for item in options.get("components", []) if (job.folder / item).exists()
-        ]
+        options["components"] = [item for item in options.get("components", []) if _exists(job, item)]
     return options
+
+
+def _exists(job: Job, reference: str) -> bool:
+    target = (job.folder / reference).resolve()
+    return target.is_relative_to(job.root) and target.exists()
 
 
 def _explained(job: Job, error: RenderError) -> RenderError:

@@ -7,6 +7,7 @@ import importlib.util
 import json
 import os
 import resource
+import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -37,7 +38,7 @@ def main(folder: str, role: str, bounds_json: str, kubectl_path: str) -> None:
         protection, renders = _chart_renderer(slot, bounds)
     else:
         protection, renders = _manifest_renderer(slot, bounds, Path(kubectl_path))
-    frames.send(answers, {"present": sorted(protection.present), "missing": protection.missing})
+    frames.send(answers, {"present": sorted(protection.present), "missing": protection.missing, **_usage()})
     while (request := frames.receive(requests)) is not None:
         frames.send(answers, _answer(slot, renders, request, bounds.output_bytes))
 
@@ -109,13 +110,15 @@ def _answer(
             stage, f"the renderer failed ({type(error).__name__}); this is a fault of its own"
         )
     else:
-        answer = {"manifests": outcome.manifests, "warnings": outcome.warnings, "cpu_s": _cpu_s()}
+        answer = {"manifests": outcome.manifests, "warnings": outcome.warnings, **_usage()}
         if len(frames.encode(answer)) <= max_output_bytes:
             return answer
         failure = RenderError(stage, f"renders to more than {max_output_bytes} bytes")
-    return {"error": failure.as_dict(), "cpu_s": _cpu_s()}
+    return {"error": failure.as_dict(), **_usage()}
 
 
-def _cpu_s() -> float:
+def _usage() -> dict[str, Any]:
+    """Return what this process has used in its life, by which the pool decides when to replace it."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
-    return usage.ru_utime + usage.ru_stime
+    unit_bytes = 1 if sys.platform == "darwin" else 1024
+    return {"cpu_s": usage.ru_utime + usage.ru_stime, "peak_memory_bytes": usage.ru_maxrss * unit_bytes}
