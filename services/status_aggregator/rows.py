@@ -10,6 +10,9 @@ from status_aggregator import document
 from status_aggregator.document import MESSAGE_MAX_CHARS, UNKNOWN
 
 OUT_OF_SYNC: Final = "OutOfSync"
+IN_CLUSTER_SERVER: Final = "https://kubernetes.default.svc"
+IN_CLUSTER: Final = "in-cluster"
+# Argo CD's word for the cluster that it runs in means the one of this name.
 NOWHERE = ClusterName("")
 # The cluster of an application whose destination is not registered.
 
@@ -62,6 +65,8 @@ class Application:
         spec = _map(record.manifest.get("spec"))
         destination = _map(spec.get("destination"))
         target = str(destination.get("name") or destination.get("server") or "")
+        if target == IN_CLUSTER_SERVER:
+            target = IN_CLUSTER
         return cls(record.name, str(spec.get("project") or "default"), target, record.deleting)
 
 

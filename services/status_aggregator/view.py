@@ -31,7 +31,8 @@ class View:
         # how each application is counted
         self._destined: dict[str, set[str]] = {}
         # applications by everything that may name their cluster
-        self._server_of: dict[str, ClusterName] = {}
+        self._at_server: dict[str, set[ClusterName]] = {}
+        # registered clusters by server URL
         self.tally = Tally(limits)
         self.names = OrderedNames()
         self.cluster_names = OrderedNames()
@@ -103,12 +104,12 @@ class View:
         if before is not None and record is None:
             self.cluster_names.remove(name)
             self.presences[cluster.presence] -= 1
-        destinations = {str(name), *(known.server for known in (before, record) if known and known.server)}
-        for server in destinations - {name}:
-            if self._server_of.get(server) == name:
-                del self._server_of[server]
-        if record is not None and record.server:
-            self._server_of[record.server] = name
+        destinations = {str(name)}
+        for known in (before, record):
+            if known is not None and known.server:
+                destinations.add(known.server)
+                clusters = self._at_server.setdefault(known.server, set())
+                (clusters.add if known is record else clusters.discard)(name)
         for application in {app for found in destinations for app in self._destined.get(found, ())}:
             self._count(application)
 
@@ -163,7 +164,7 @@ class View:
         for name in (application.told_cluster, application.destination):
             if (found := self.cluster(name)) is not None:
                 return found.name
-        return self._server_of.get(application.destination, NOWHERE)
+        return min(self._at_server.get(application.destination, ()), default=NOWHERE)
 
     def _count_at(self, cluster: ClusterName, app: str) -> None:
         placed = self._placed.get(app)

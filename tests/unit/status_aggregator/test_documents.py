@@ -1,0 +1,138 @@
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.unit.status_aggregator.edge_model import operation, status
+
+from outrider import codec, delta
+from outrider.codec import MalformedMessage
+from status_aggregator import frames
+from status_aggregator.document import check, headline, reported
+from status_aggregator.fold import Held
+from status_aggregator.words import Gone, Refused, Said, Word, resolve, troubled
+
+GOOD = status("Degraded", message="crash loop", operation=operation("Failed"))
+
+
+@given(st.binary(min_size=1, max_size=3000), st.binary(min_size=1, max_size=3000))
+def test_a_patch_on_a_held_document_gives_what_the_shared_codec_gives(new: bytes, old: bytes) -> None:
+    sent = delta.Delta.between(new, old)
+    base = frames.hold(old) if sent.base is not None else None
+    assert frames.received(sent.frame, base, max_bytes=4096) == sent.apply(old, max_bytes=4096) == new
+    assert frames.unpack(frames.hold(new)) == new
+
+
+@given(st.binary(max_size=200))
+def test_bytes_that_are_no_frame_are_refused_by_the_two_errors_that_are_handled(frame: bytes) -> None:
+    for base in (None, frames.hold(b"base")):
+        with pytest.raises((delta.WrongBase, delta.TooLarge)):
+            assert frames.received(frame, base, max_bytes=100) is None
+
+
+def test_a_frame_without_its_size_is_refused_before_it_is_unpacked() -> None:
+    import zstandard
+
+    parameters = zstandard.ZstdCompressionParameters(
+        format=zstandard.FORMAT_ZSTD1_MAGICLESS, write_content_size=False
+    )
+    sent = zstandard.ZstdCompressor(compression_params=parameters).compress(b"x" * 50)
+    with pytest.raises((delta.TooLarge, delta.WrongBase)):
+        frames.received(sent, None, max_bytes=100)
+
+
+def test_the_headline_of_a_document_is_read_without_reading_the_rest() -> None:
+    head = headline(codec.canonical(GOOD))
+    assert head == ("Synced", "Degraded", "Failed", "2026-01-01T10:00:00Z", "a" * 40)
+    assert headline(codec.canonical(status())).phase == ""
+
+
+@given(
+    st.binary(max_size=64)
+    | st.recursive(st.none() | st.text(), lambda v: st.dictionaries(st.text(), v)).map(codec.canonical)
+)
+def test_whatever_is_no_status_document_is_refused_by_one_error(data: bytes) -> None:
+    for read in (headline, check):
+        with pytest.raises(MalformedMessage):
+            read(data)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"sync": {"status": "Synced", "revision": 7}},
+        {"sync": "Synced"},
+        {"health": {"status": "Healthy", "message": 1}},
+        {"conditions": {}},
+        {"conditions": ["text"]},
+        {"conditions": [{"type": 1}]},
+        {"resources": None},
+        {"resources": [{"kind": 3}]},
+        {"resources": [{"kind": "Pod", "health": {"status": "Fine"}}]},
+        {"operationState": {"phase": "Resting"}},
+        {"operationState": {"phase": "Failed", "message": []}},
+        {"operationState": {"phase": "Failed", "syncResult": []}},
+        {"operationState": {"phase": "Failed", "syncResult": {"resources": [1]}}},
+        {"summary": []},
+        {"summary": {"images": [1]}},
+    ],
+)
+def test_every_field_that_is_handed_out_is_checked(part: dict[str, Any]) -> None:
+    with pytest.raises(MalformedMessage, match="status document"):
+        check(codec.canonical({**GOOD, **part}))
+
+
+def test_fields_that_are_not_known_are_kept() -> None:
+    assert check(codec.canonical({**GOOD, "history": [1]}))["history"] == [1]
+
+
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        (status("Degraded", message="crash loop"), "crash loop"),
+        ({**GOOD, "conditions": [{"type": "SyncError", "message": "no rights"}]}, "no rights"),
+        (status("Degraded", message="crash loop", operation=operation("Failed")), "it failed"),
+        (status("Progressing", message="1 of 2", operation=operation("Running")), "1 of 2"),
+        (status(), ""),
+    ],
+)
+def test_a_list_shows_what_a_person_needs_to_know_first(document: dict[str, Any], message: str) -> None:
+    assert reported(document).message == message
+
+
+def word(document: Any, at_ms: int = 1) -> Word:
+    packed = codec.canonical(document)
+    return Word(Held(b"", frames.hold(packed), len(packed), ("", "", "", "")), at_ms, at_ms)
+
+
+BAD, OLD, NEW = word({**GOOD, "resources": [1]}, 9), word(status(), 1), word(GOOD, 2)
+TOO_LARGE, SHAPELESS = Refused("document too large", 3), Refused("not a status document", 9)
+
+
+@pytest.mark.parametrize(
+    ("words", "stands"),
+    [
+        ([OLD, NEW], (NEW, None)),
+        ([OLD, BAD], (OLD, SHAPELESS)),
+        ([OLD, BAD, NEW], (NEW, None)),
+        ([BAD], (None, SHAPELESS)),
+        ([OLD, TOO_LARGE, BAD], (OLD, SHAPELESS)),
+        ([OLD, BAD, TOO_LARGE], (OLD, TOO_LARGE)),
+        ([OLD, Gone()], (Gone(), None)),
+        ([OLD, Gone(), BAD], (Gone(), SHAPELESS)),
+        ([Gone(), NEW], (NEW, None)),
+    ],
+)
+def test_of_all_that_was_said_the_newest_good_word_stands(words: list[Said], stands: tuple[Any, Any]) -> None:
+    assert resolve(words) == stands
+    assert resolve(resolve(words).words) == stands
+
+
+def test_a_document_that_says_a_newer_one_cannot_be_taken_says_it_once_and_keeps_the_rest() -> None:
+    once = troubled(codec.canonical(GOOD), "document too large")
+    twice = troubled(once, "document too large")
+    assert once == twice
+    value = check(once)
+    assert (value["health"], value["resources"]) == (GOOD["health"], GOOD["resources"])
+    assert not reported(value).is_newest
+    assert reported(check(troubled(b"", "document too large"))).health == "Unknown"

@@ -1,0 +1,213 @@
+from collections import Counter
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from outrider.messages import Desired
+from outrider.names import ClusterName
+from outrider.records import ApplicationRecord, ClusterRecord, EdgeRecord
+from status_aggregator.document import HEALTHS, SYNCS, Reported
+from status_aggregator.freshness import FreshnessLimits, freshness
+from status_aggregator.ordered import OrderedNames
+from status_aggregator.queries import cluster_item
+from status_aggregator.rows import Application, Seen, Wanted, row
+from status_aggregator.view import View
+
+LIMITS = FreshnessLimits(heartbeat_s=1)
+CLUSTERS = [ClusterName(name) for name in ("shop1", "shop2")]
+APPS = ["till", "menu", "lights"]
+
+
+def application(destination: str, name: str = "till") -> Application:
+    return Application(name, "shops", destination)
+
+
+def seen(health: str = "Healthy", revision: str = "r1", **more: Any) -> Seen:
+    return Seen(Reported("Synced", health, revision, "", **{"generation": None, **more}), 5, 6)
+
+
+def wanted(revision: str = "r1", counter: int = 1, *, tombstone: bool = False) -> Wanted:
+    return Wanted((1, counter), revision, tombstone)
+
+
+changes = st.one_of(
+    st.tuples(st.just("application"), st.sampled_from(APPS), st.sampled_from([*CLUSTERS, "https://one", "nowhere", None])),
+    st.tuples(st.just("told"), st.sampled_from(APPS), st.sampled_from([*CLUSTERS, ""])),
+    st.tuples(st.just("cluster"), st.sampled_from(CLUSTERS), st.sampled_from(["", "https://one", None])),
+    st.tuples(st.just("edge"), st.sampled_from(CLUSTERS), st.sampled_from([True, False, None])),
+    st.tuples(
+        st.just("seen"), st.sampled_from(CLUSTERS), st.sampled_from(APPS),
+        st.sampled_from([None, "Healthy", "Degraded"]),
+    ),
+    st.tuples(st.just("wanted"), st.sampled_from(CLUSTERS), st.sampled_from(APPS), st.booleans()),
+    st.tuples(st.just("wait"), st.sampled_from([1, 900, 2_100])),
+)  # fmt: skip
+
+
+class Watched:
+    """A view, the same facts kept plainly, and a clock."""
+
+    def __init__(self) -> None:
+        self.view = View(LIMITS)
+        self.now_ms = 1_000_000
+        self.edges: dict[str, EdgeRecord] = {}
+
+    def take(self, change: tuple[Any, ...]) -> None:
+        match change:
+            case "application", app, destination:
+                self.view.put_application(
+                    app, application(destination, app) if destination is not None else None
+                )
+            case "told", app, cluster:
+                self.view.put_conditions(app, (), cluster)
+            case "cluster", cluster, server:
+                record = None if server is None else ClusterRecord(cluster, "U", 0, server=server)
+                self.view.put_cluster(cluster, record)
+            case "edge", cluster, online:
+                edge = None if online is None else EdgeRecord(online, self.now_ms, heard_at_ms=self.now_ms)
+                self.view.put_edge(cluster, edge, self.now_ms)
+            case "seen", cluster, app, health:
+                self.view.put_seen(cluster, app, None if health is None else seen(health))
+            case "wanted", cluster, app, tombstone:
+                self.view.put_wanted(cluster, app, wanted(tombstone=tombstone))
+            case "wait", ms:
+                self.now_ms += ms
+
+    def counted_anew(self) -> Counter[tuple[str, str, str]]:
+        found: Counter[tuple[str, str, str]] = Counter()
+        for name in APPS:
+            if self.view.application(name) is None:
+                continue
+            cluster, shown = self.view.cluster_of(name), self.view.row(name)
+            heard = cluster.seen.get(name)
+            observed = heard.observed_at_ms if heard else None
+            fresh = freshness(cluster.presence, cluster.heard_at_ms, observed, self.now_ms, LIMITS)
+            found[fresh, shown.sync, shown.health] += 1
+        return found
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(changes, max_size=40))
+def test_counts_kept_as_facts_change_are_those_that_counting_anew_gives(
+    happened: list[tuple[Any, ...]],
+) -> None:
+    watched = Watched()
+    for change in happened:
+        watched.take(change)
+        watched.view.tally.advance(watched.now_ms)
+        kept: Counter[tuple[str, str, str]] = Counter()
+        for (fresh, shown), number in watched.view.tally.totals.items():
+            kept[fresh, shown.sync, shown.health] += number
+        assert kept == watched.counted_anew()
+    view = watched.view
+    clusters = list(view.clusters_after(""))
+    assert sum(view.presences.values()) == len(clusters) == len(view.cluster_names)
+    assert Counter(c.presence for c in clusters) == +view.presences
+    for cluster in clusters:
+        assert all(view.cluster_of(name) is cluster for name in cluster.names.after(""))
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(changes.filter(lambda c: c[0] not in ("wait", "seen", "edge")), max_size=10), st.randoms())
+def test_in_which_order_facts_become_known_makes_no_difference(
+    happened: list[tuple[Any, ...]], rng: Any
+) -> None:
+    newest = list({change[:-1]: change for change in happened}.values())
+    answers = []
+    for _ in range(2):
+        watched = Watched()
+        for change in newest:
+            watched.take(change)
+        answers.append(
+            {
+                app: (watched.view.cluster_of(app).name, watched.view.row(app))
+                for app in APPS
+                if watched.view.application(app)
+            }
+        )
+        rng.shuffle(newest)
+    assert answers[0] == answers[1]
+
+
+@pytest.mark.parametrize(
+    ("record", "heard", "sync", "delivered", "message"),
+    [
+        (wanted(), seen(), "Synced", True, ""),
+        (wanted("r2"), seen(), "OutOfSync", False, "revision r2 has not reached the cluster yet; it is at r1"),
+        (wanted(), seen(generation=(1, 1)), "Synced", True, ""),
+        (
+            wanted(counter=2), seen(generation=(1, 1)), "OutOfSync", False,
+            "a newer state of revision r1 has not reached the cluster yet",
+        ),
+        (wanted(tombstone=True), seen(), "OutOfSync", False, "to be removed; the cluster has not confirmed it yet"),
+        (None, seen(), "OutOfSync", False, "the hub has no desired state of it yet"),
+        (None, None, "Unknown", False, "waiting for its first rendering"),
+        (wanted(), None, "Unknown", False, "waiting for the cluster's first word of it"),
+    ],
+)  # fmt: skip
+def test_what_is_shown_tells_whether_the_newest_state_has_reached_its_edge(
+    record: Wanted | None, heard: Seen | None, sync: str, delivered: bool, message: str
+) -> None:
+    shown = row(application("shop1"), CLUSTERS[0], record, heard)
+    assert (shown.sync, shown.delivered, shown.message) == (sync, delivered, message)
+
+
+def test_what_the_hub_has_to_say_comes_before_what_the_edge_says() -> None:
+    view = View(LIMITS)
+    view.put_conditions("till", (("ComparisonError", "app.yaml:3: no"),), "shop2")
+    view.put_application("till", application("shop1"))
+    for cluster in CLUSTERS:
+        view.put_cluster(cluster, ClusterRecord(cluster, "U", 0))
+    view.put_seen(CLUSTERS[1], "till", seen())
+    assert view.cluster_of("till").name == "shop2"
+    assert view.row("till").message == "app.yaml:3: no"
+
+
+def test_no_cluster_counts_as_healthy_what_is_not_fresh() -> None:
+    view = View(LIMITS)
+    view.put_cluster(CLUSTERS[0], ClusterRecord("shop1", "U", 0))
+    view.put_application("till", application("shop1"))
+    view.put_wanted(CLUSTERS[0], "till", wanted())
+    view.put_seen(CLUSTERS[0], "till", seen())
+    view.put_edge(CLUSTERS[0], EdgeRecord(True, 0, heard_at_ms=1_000), 1_000)
+    cluster = view.cluster("shop1")
+    assert cluster is not None
+    assert cluster_item(cluster)["healthy"] == 1
+    view.tally.advance(1_000 + LIMITS.word_holds_ms + 1)
+    item = cluster_item(cluster)
+    assert (item["healthy"], item["unknown"], item["freshness"]) == (0, 1, "stale")
+    assert item["last_known"]["health"]["Healthy"] == 1
+    assert set(item["health"]) == set(HEALTHS)
+    assert set(item["sync"]) == set(SYNCS)
+
+
+def test_a_manifest_says_where_its_application_goes_and_whose_it_is() -> None:
+    def of(spec: Any) -> tuple[str, str]:
+        made = Application.of(ApplicationRecord("till", b"", {"spec": spec}, 0, 0))
+        return made.project, made.destination
+
+    assert of({"project": "shops", "destination": {"name": "shop1"}}) == ("shops", "shop1")
+    assert of({"destination": {"server": "https://one"}}) == ("default", "https://one")
+    assert of({"destination": {"server": "https://kubernetes.default.svc"}}) == ("default", "in-cluster")
+    assert of("no map") == ("default", "")
+
+
+def test_a_commit_is_shown_as_people_write_it() -> None:
+    assert Wanted.of(Desired(b"", 1, 2, {}, bytes(20), b"d")) == ((1, 2), "0" * 40, False)
+    assert Wanted.of(Desired(b"", 1, 2, {})).is_tombstone
+
+
+@given(st.lists(st.tuples(st.booleans(), st.text("abc", min_size=1, max_size=2))), st.text("abc", max_size=2))
+def test_names_are_handed_out_in_order_from_any_place(happened: list[tuple[bool, str]], after: str) -> None:
+    names, plain = OrderedNames(), set[str]()
+    for is_added, name in happened:
+        if is_added and name not in plain:
+            names.add(name)
+            plain.add(name)
+        elif not is_added and name in plain:
+            names.remove(name)
+            plain.discard(name)
+    assert list(names.after(after)) == sorted(name for name in plain if name > after)
+    assert len(names) == len(plain)
