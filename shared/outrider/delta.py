@@ -13,6 +13,8 @@ import zstandard
 DIGEST_BYTES = 32
 SHORT_DIGEST_BYTES = 8
 # Enough to recognise a base among what one edge holds. What is stored is checked by its whole digest.
+PATCH_IS_GOOD = 10
+# Times smaller than the value: manifests and status documents compress to a fifth or more by themselves.
 LEVEL = 19
 LEVEL_LARGE = 6
 LEVEL_FAST = 3
@@ -95,12 +97,12 @@ class Delta:
     @classmethod
     def between(cls, new: bytes, old: bytes | None) -> "Delta":
         """Return the smaller of patch and whole."""
-        whole = compress(new)
-        if old is not None:
-            patch = compress(new, old)
-            if len(patch) < len(whole):
+        patch = compress(new, old) if old is not None else None
+        # A good patch is smaller than any whole can be: most are, and the second compression is saved.
+        if patch is not None and old is not None:
+            if len(patch) * PATCH_IS_GOOD < len(new) or len(patch) < len(compress(new)):
                 return cls(digest(new), short(digest(old)), patch)
-        return cls(digest(new), None, whole)
+        return cls(digest(new), None, compress(new))
 
     def apply(self, base: bytes | None, *, max_bytes: int) -> bytes:
         """Return the value, checked against the digest. WrongBase or TooLarge when it can't be had from this base."""
