@@ -97,12 +97,16 @@ class Delta:
     @classmethod
     def between(cls, new: bytes, old: bytes | None) -> "Delta":
         """Return the smaller of patch and whole."""
-        patch = compress(new, old) if old is not None else None
-        # A good patch is smaller than any whole can be: most are, and the second compression is saved.
-        if patch is not None and old is not None:
-            if len(patch) * PATCH_IS_GOOD < len(new) or len(patch) < len(compress(new)):
-                return cls(digest(new), short(digest(old)), patch)
-        return cls(digest(new), None, compress(new))
+        if old is None:
+            return cls(digest(new), None, compress(new))
+        patch = compress(new, old)
+        if len(patch) * PATCH_IS_GOOD < len(new):
+            # No whole can be smaller: the second compression is saved.
+            return cls(digest(new), short(digest(old)), patch)
+        whole = compress(new)
+        if len(patch) < len(whole):
+            return cls(digest(new), short(digest(old)), patch)
+        return cls(digest(new), None, whole)
 
     def apply(self, base: bytes | None, *, max_bytes: int) -> bytes:
         """Return the value, checked against the digest. WrongBase or TooLarge when it can't be had from this base."""
