@@ -35,6 +35,9 @@ async def ensure_namespace(context: SyncContext) -> None:
     key = Key("", "Namespace", "", name)
     if not _makes_namespace(context) or key in context.index.entries or context.running.done:
         return
+    if context.running.only is not None:
+        # Healing: it was there, and should it be gone the heal fails and a whole sync follows.
+        return
     with contextlib.suppress(NotFound):
         with contextlib.suppress(Forbidden):
             # Without the right to read namespaces it may well be there.
@@ -91,16 +94,17 @@ async def apply(entry: Entry, context: SyncContext) -> None:
     before = around.inventory.get(entry.key)
     try:
         applied = await _apply_or_overwrite(entry, context)
+        live = await around.as_watched(applied.object)
     except Transient:
         raise
     except ClusterError as error:
         context.running.done[entry.key] = failed(entry, error)
         return
-    live = around.inventory.observe(applied.object)
-    state.verdicts[entry.key] = Verdict(entry.digest, state_of(applied.object, FIELD_MANAGER), in_sync=True)
+    around.inventory.observe(live)
+    state.verdicts[entry.key] = Verdict(entry.digest, state_of(live, FIELD_MANAGER), in_sync=True)
     state.absent.pop(entry.key, None)
     state.unseen.pop(entry.key, None)
-    unchanged = before is not None and before.resource_version == live.resource_version
+    unchanged = before is not None and before.resource_version == live["metadata"].get("resourceVersion")
     message = "created" if applied.created else "unchanged" if unchanged else "configured"
     context.running.done[entry.key] = Result(entry.key, entry.kind, "Synced", message)
 

@@ -60,7 +60,8 @@ class Bundle:
         desired, policy = self._state.desired, self._state.policy
         if desired is None:
             raise RuntimeError(f"{self._state.app} has nothing desired")
-        settings = [policy.namespace, sorted(policy.options.items())]
+        rules = [[rule.group, rule.kind, rule.name, rule.namespace, rule.pointers] for rule in policy.ignore]
+        settings = [policy.namespace, policy.prune, sorted(policy.options.items()), rules]
         return f"{desired.digest}:{digest(settings).hex()}"
 
     async def _served_since(self, index: Index) -> bool:
@@ -83,7 +84,7 @@ class Bundle:
         manifests = await asyncio.to_thread(desired.manifests)
         for kind in sorted(kinds_in(manifests)):
             await self._learn(kind)
-        return prepare(desired.app, manifests, self._state.policy.namespace, self._scope)
+        return prepare(desired.app, manifests, self._state.policy, self._scope)
 
     async def _learn(self, kind: Kind) -> None:
         with contextlib.suppress(UnknownKind):

@@ -111,6 +111,8 @@ async def _settle(
         await _judge(entry, live, state, bundle, around)
     except Transient as error:
         failures.append(error)
+    except ClusterError as error:
+        state.unseen[entry.key] = str(error)
 
 
 async def _judge(entry: Entry, live: Object, state: State, bundle: Bundle, around: Surroundings) -> None:
@@ -128,6 +130,7 @@ async def _judge(entry: Entry, live: Object, state: State, bundle: Bundle, aroun
         except ClusterError:
             # Not a valid object, or no right to patch: it differs by what the projection says, and a sync will say why it can't be applied.
             pass
+    live = await around.as_watched(live)
     around.inventory.observe(live)
     # About this very state: where the inventory holds a newer one by now, the verdict doesn't hold and is asked for again.
     state.verdicts[entry.key] = verdict(manifest, entry.digest, live, FIELD_MANAGER, paths)

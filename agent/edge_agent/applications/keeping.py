@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edge_agent.applications.progress import Progress, read
+from edge_agent.applications.state import set_error
 from edge_agent.diff import Verdict, digest
 
 if TYPE_CHECKING:
@@ -25,7 +26,10 @@ async def read_progress(state: State, around: Surroundings) -> Progress:
 
 
 async def keep(state: State, around: Surroundings) -> None:
-    """Write down how far the application came, if it came any further."""
+    """Write down how far the application came, if it came any further.
+
+    Where that fails the application goes on and says so: without its memory a restart has more to find out, and does nothing wrong.
+    """
     progress = state.progress
     if progress is None:
         return
@@ -33,9 +37,15 @@ async def keep(state: State, around: Surroundings) -> None:
         progress.in_sync = _found_in_sync(state, state.index, progress)
     value = progress.value()
     written = digest(value)
-    if written != state.written:
+    if written == state.written:
+        return
+    try:
         await around.store.put(state.app, value)
-        state.written = written
+    except OSError as error:
+        set_error(state, "StorageError", f"progress can't be written down: {error}")
+        return
+    state.written = written
+    set_error(state, "StorageError", "")
 
 
 def _found_in_sync(state: State, index: Index, progress: Progress) -> dict[Key, Verdict]:

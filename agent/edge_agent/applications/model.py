@@ -90,7 +90,7 @@ class ProgressStore(Protocol):
         """Return what was put last."""
 
     async def put(self, app: str, value: dict[str, Any]) -> None:
-        """Keep this; on return it is on disk."""
+        """Keep this; on return it is on disk. Raises `OSError` when it can't be."""
 
     async def delete(self, app: str) -> None:
         """Drop it; nothing happens where there is none."""

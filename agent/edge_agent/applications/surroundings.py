@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from edge_agent.cluster import key_of, kind_of
+
 if TYPE_CHECKING:
     import random
 
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from edge_agent.applications.leftovers import Leftovers
     from edge_agent.applications.model import Generation, ProgressStore, Settings
     from edge_agent.applications.watches import Watches
-    from edge_agent.cluster import Cluster, Key
+    from edge_agent.cluster import Cluster, Key, Object
 
 Clock = Callable[[], datetime]
 
@@ -42,6 +44,14 @@ class Surroundings:
     def __post_init__(self) -> None:
         """Bound the bundles in memory."""
         self.loading = asyncio.Semaphore(self.settings.loaded_bundles)
+
+    async def as_watched(self, live: Object) -> Object:
+        """Return an object in the version in which its kind is watched: only in that can it be compared with what the watch tells."""
+        kind, key = kind_of(live), key_of(live)
+        watched = self.watches.get((key.group, key.kind))
+        if watched is None or watched.kind == kind:
+            return live
+        return await self.cluster.get(watched.kind, key)
 
     def now(self) -> str:
         """Return the time as documents have it: RFC 3339, UTC, seconds."""

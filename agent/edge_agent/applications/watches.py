@@ -36,7 +36,8 @@ class Watched:
     inventory: Inventory
     turned: Callable[[Watched], None]
     """Told when the kind becomes known, fails, or works again."""
-    users: set[str] = field(default_factory=set)
+    users: dict[str, Kind] = field(default_factory=dict)
+    """Who uses it, and in which version they speak of it. All of them are told of objects in the version that is watched."""
     task: asyncio.Task[None] | None = None
     known: bool = False
     """Whether all its objects are in the inventory."""
@@ -127,20 +128,35 @@ class Watches:
         wanted = {(kind.group, kind.kind): kind for kind in sorted(kinds)}
         for sort, kind in wanted.items():
             if sort not in self._watched:
-                self._begin(kind)
-            self._watched[sort].users.add(app)
+                self._watched[sort] = Watched(kind, self._inventory, self._turned)
+                self._begin(self._watched[sort])
+            self._watched[sort].users[app] = kind
         for sort, watched in list(self._watched.items()):
             if sort not in wanted:
-                watched.users.discard(app)
-                if not watched.users:
-                    self._end(watched)
+                watched.users.pop(app, None)
+            if not watched.users:
+                self._end(watched)
+            elif watched.kind not in watched.users.values():
+                # Nobody speaks this version any more, and the cluster may cease to.
+                self._change_version(watched)
 
-    def _begin(self, kind: Kind) -> None:
+    def _change_version(self, watched: Watched) -> None:
+        if watched.task is not None:
+            watched.task.cancel()
+        watched.kind = min(watched.users.values())
+        watched.known, watched.open, watched.error = False, False, None
+        self._begin(watched)
+
+    def _end(self, watched: Watched) -> None:
+        del self._watched[watched.sort]
+        if watched.task is not None:
+            watched.task.cancel()
+        self._inventory.drop(*watched.sort)
+
+    def _begin(self, watched: Watched) -> None:
         if self._tasks is None:
             raise RuntimeError("watches are used before they are started")
-        watched = Watched(kind, self._inventory, self._turned)
-        self._watched[watched.sort] = watched
-        watched.task = self._tasks.create_task(self._follow(watched), name=f"watch {kind}")
+        watched.task = self._tasks.create_task(self._follow(watched), name=f"watch {watched.kind}")
 
     async def _follow(self, watched: Watched) -> None:
         """Follow a kind; a fault of the agent's own ends neither this watch nor another."""
@@ -154,9 +170,3 @@ class Watches:
                     "watch failed", kind=str(watched.kind), attempt=failures, trace=traceback.format_exc()
                 )
                 await asyncio.sleep(self._pace.refused.delay_s(failures, self._chance))
-
-    def _end(self, watched: Watched) -> None:
-        del self._watched[watched.sort]
-        if watched.task is not None:
-            watched.task.cancel()
-        self._inventory.drop(*watched.sort)

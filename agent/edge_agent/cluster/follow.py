@@ -120,13 +120,15 @@ async def follow(
                 following.relist_at_s = began_s + chance.uniform(*pace.relist_s)
             await following.watch(chance.randint(*pace.watch_s), pace.grace_s)
         except Expired:
+            # A version that expires again and again is waited for below, like a watch that ends at once.
             following.version = ""
         except ClusterError as error:
             follower.failing(error)
             backoff = pace.retry if isinstance(error, Transient) else pace.refused
             # What worked for a while and broke is a first failure; what never works is the next one.
             failures = 1 if loop.time() - began_s > pace.retry.cap_s else failures + 1
-            await asyncio.sleep(backoff.delay_s(failures, chance))
+            asked_s = (error.retry_after_s if isinstance(error, Transient) else None) or 0.0
+            await asyncio.sleep(max(backoff.delay_s(failures, chance), asked_s))
             continue
         # A server that ends every watch at once is asked again slowly.
         failures = 0 if loop.time() - began_s > 1.0 else failures + 1

@@ -28,7 +28,12 @@ if TYPE_CHECKING:
 
 JSON = "application/json"
 # Seconds to find a watch's connection dead: 20 + 3 x 10. The kernel asks, so an idle watch costs no request.
-_KEEPALIVE = ((socket.TCP_KEEPIDLE, 20), (socket.TCP_KEEPINTVL, 10), (socket.TCP_KEEPCNT, 3))
+_KEEPALIVE = tuple(
+    (getattr(socket, name), value)
+    for name, value in (("TCP_KEEPIDLE", 20), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3))
+    # Not every system lets all of them be set.
+    if hasattr(socket, name)
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,12 +13,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from edge_agent.cluster.names import Key, Kind, Object, kind_of
+from edge_agent.diff.ignore import ignored
 from edge_agent.diff.owned import digest
 from edge_agent.diff.projection import SERVER_METADATA
 from edge_agent.sync import options, order, tracking
 
 if TYPE_CHECKING:
     from edge_agent.sync.options import Options
+    from edge_agent.sync.policy import Policy
 
 Scope = Callable[[Kind], bool | None]
 """Says whether a kind is namespaced; None: the cluster doesn't serve it."""
@@ -71,8 +73,8 @@ class Prepared:
     manifests: Mapping[Key, Object]
 
 
-def prepare(app: str, manifests: Iterable[Object], namespace: str, scope: Scope) -> Prepared:
-    """Prepare an application's manifests for a destination namespace. Of the same object twice the later one counts."""
+def prepare(app: str, manifests: Iterable[Object], policy: Policy, scope: Scope) -> Prepared:
+    """Prepare an application's manifests as its policy says. Of the same object twice the later one counts."""
     whole = list(_flat(manifests))
     defined = _definitions(whole)
     problems: list[Problem] = []
@@ -83,11 +85,11 @@ def prepare(app: str, manifests: Iterable[Object], namespace: str, scope: Scope)
         if problem:
             problems.append(problem)
             continue
-        key, placed = _place(manifest, kind, namespace, scope, defined)
+        key, placed = _place(manifest, kind, policy.namespace, scope, defined)
         if key in found:
             repeated[key] = None
         found[key] = (kind, tracking.tracked(placed, app, key))
-    entries = _entries(found, defined)
+    entries = _entries(found, defined, policy)
     ready = {entry.key: found[entry.key][1] for entry in entries}
     return Prepared(entries, tuple(problems), tuple(repeated), ready)
 
@@ -190,7 +192,7 @@ def _map(value: Any) -> Mapping[str, Any]:
 
 
 def _entries(
-    found: Mapping[Key, tuple[Kind, Object]], defined: Mapping[tuple[str, str], Definition]
+    found: Mapping[Key, tuple[Kind, Object]], defined: Mapping[tuple[str, str], Definition], policy: Policy
 ) -> tuple[Entry, ...]:
     needs = {key: tuple(_needs(key, found, defined)) for key in found}
     waves = {key: order.wave(manifest) for key, (_, manifest) in found.items()}
@@ -200,13 +202,25 @@ def _entries(
             waves[before] = min(waves[before], waves[key])
     entries = [
         Entry(
-            key, kind, digest(manifest), waves[key], options.of_object(manifest), _hook(manifest), needs[key]
+            key,
+            kind,
+            _digest(key, manifest, policy),
+            waves[key],
+            options.of_object(manifest),
+            _hook(manifest),
+            needs[key],
         )
         for key, (kind, manifest) in found.items()
     ]
     return tuple(
         sorted((entry for entry in entries if entry.hook not in _NEVER_RUN), key=lambda entry: entry.place)
     )
+
+
+def _digest(key: Key, manifest: Object, policy: Policy) -> bytes:
+    """What is ignored of an object is a part of what is desired of it: another rule, another comparison."""
+    pointers = ignored(policy.ignore, key)
+    return digest([manifest, pointers]) if pointers else digest(manifest)
 
 
 def _needs(

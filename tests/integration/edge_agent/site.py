@@ -218,7 +218,7 @@ class Agent:
 
     def follows(self, kind: Kind) -> bool:
         watched = self.applications._around.watches.get((kind.group, kind.kind))
-        return watched is not None and watched.open
+        return watched is not None and watched.kind == kind and watched.open
 
     async def settle(self, app: str) -> None:
         """Await that the application has nothing to do at this moment."""

@@ -116,3 +116,38 @@ async def test_a_definition_that_was_deleted_comes_back_with_its_objects(
         assert await site.until(Kind(group, "v1", "Widget"), "w", lambda live: live is not None)
     finally:
         await site.delete(DEFINITION, f"widgets.{group}", "")
+
+
+async def test_applications_may_speak_different_versions_of_a_kind(
+    agent: Agent, site: Site, app: str, group: str
+) -> None:
+    both = definition(group)
+    (first,) = both["spec"]["versions"]
+    both["spec"]["versions"] = [first, {**first, "name": "v2", "storage": False}]
+    newer = widget(group, "newer") | {"apiVersion": f"{group}/v2"}
+    old, new = f"{app}-old", f"{app}-new"
+    agent.desire(old, [both, widget(group, "older")])
+    try:
+        await agent.until(old, synced)
+        agent.desire(new, [newer])
+        document = await agent.until(new, synced)
+        assert resources(document)["newer"]["version"] == "v2"
+        kind = Kind(group, "v1", "Widget")
+        for name in ("older", "newer"):
+            await site.edit(kind, name, {"spec": {"size": 9}})
+            assert await site.until(kind, name, lambda live: live and live["spec"]["size"] == 1)
+        for name in (old, new):
+            await agent.until(name, synced)
+            await agent.settle(name)
+        asked = agent.cluster.requests
+        # The older version is left behind: its watch gives way to one in the newer.
+        agent.desire(old, [both, widget(group, "older") | {"apiVersion": f"{group}/v2"}])
+        await agent.until_synced(old)
+        await agent.until_watching(Kind(group, "v2", "Widget"))
+        await agent.settle(new)
+        assert agent.cluster.requests - asked < 30
+        for name in ("older", "newer"):
+            await site.edit(kind, name, {"spec": {"size": 9}})
+            assert await site.until(kind, name, lambda live: live and live["spec"]["size"] == 1)
+    finally:
+        await site.delete(DEFINITION, f"widgets.{group}", "")

@@ -15,6 +15,7 @@ from .site import (
     PATIENCE_S,
     SERVICE,
     Site,
+    conditions,
     config_map,
     deployment,
     failed,
@@ -182,3 +183,31 @@ async def test_a_memory_that_cannot_be_read_is_as_good_as_none(
         async with running(site, settings, store) as agent:
             agent.desire(app, [config_map("a")])
             await agent.until_synced(app)
+
+
+class FullDisk(MemoryProgress):
+    """Can't be written to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.full = True
+
+    async def put(self, app: str, value: dict[str, object]) -> None:
+        if self.full:
+            raise OSError("no space left on device")
+        await super().put(app, value)
+
+
+async def test_an_agent_that_can_write_nothing_down_goes_on_and_says_so(
+    site: Site, settings: Settings, app: str
+) -> None:
+    store = FullDisk()
+    async with running(site, settings, store) as agent:
+        agent.desire(app, [config_map("a")])
+        document = await agent.until_synced(app)
+        assert "no space left" in conditions(document)["StorageError"]
+        await site.edit(CONFIG_MAP, "a", {"data": {"a": "edited"}})
+        await site.until(CONFIG_MAP, "a", lambda live: live and live["data"]["a"] == "1")
+        store.full = False
+        await site.edit(CONFIG_MAP, "a", {"data": {"a": "edited"}})
+        await agent.until(app, lambda document: synced(document) and document["conditions"] == [])

@@ -11,7 +11,7 @@ from edge_agent.cluster import Key, Kind
 from edge_agent.sync import Prepared, kinds_in, prepare, tracked_to
 from edge_agent.sync import options as sync_options
 from edge_agent.sync.order import rank, wave
-from edge_agent.sync.policy import duration_s, policy_of
+from edge_agent.sync.policy import Policy, duration_s, policy_of
 from edge_agent.sync.tracking import ANNOTATION, LABEL, claimed_by, label_value
 
 CLUSTER_WIDE = {"Namespace", "ClusterRole", "CustomResourceDefinition"}
@@ -44,7 +44,7 @@ def annotated(kind: str, name: str, **annotations: str) -> dict[str, Any]:
 
 
 def prepared(*manifests: dict[str, Any], namespace: str = "shop") -> Prepared:
-    return prepare("till", manifests, namespace, scope)
+    return prepare("till", manifests, Policy(namespace), scope)
 
 
 def names(result: Prepared) -> list[str]:
@@ -85,7 +85,7 @@ def test_every_object_says_which_application_it_belongs_to() -> None:
 def test_the_bundle_itself_is_left_as_it_is() -> None:
     given = [manifest("Secret", stringData={"a": "b"}), CRD]
     before = copy.deepcopy(given)
-    prepare("till", given, "shop", scope)
+    prepare("till", given, Policy("shop"), scope)
     assert given == before
 
 
@@ -195,6 +195,15 @@ def test_the_digest_of_an_object_follows_its_content_and_nothing_else() -> None:
     assert one.entries[0].digest == same.entries[0].digest != other.entries[0].digest
 
 
+def test_what_is_ignored_of_an_object_is_a_part_of_its_digest() -> None:
+    policy = policy_of({"ignoreDifferences": [{"kind": "ConfigMap", "jsonPointers": ["/data/a"]}]})
+    plain, ignoring = (
+        prepared(manifest()),
+        prepare("till", [manifest()], Policy("shop", ignore=policy.ignore), scope),
+    )
+    assert plain.entries[0].digest != ignoring.entries[0].digest
+
+
 @pytest.mark.parametrize("hook", ["Skip"])
 def test_objects_that_are_to_be_skipped_are_not_wanted(hook: str) -> None:
     assert names(prepared(annotated("ConfigMap", "x", hook=hook))) == []
@@ -265,7 +274,7 @@ def test_an_application_name_too_long_for_a_label_still_tells_applications_apart
     one, other = "a" * 80 + "1", "a" * 80 + "2"
     assert len(label_value(one)) <= 63
     assert label_value(one) != label_value(other)
-    result = prepare(one, [manifest()], "shop", scope)
+    result = prepare(one, [manifest()], Policy("shop"), scope)
     assert tracked_to(next(iter(result.manifests.values()))) == one
 
 
