@@ -11,15 +11,16 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from tests.integration.rendering.conftest import Renderer
+from tests.integration.rendering.conftest import Renderer, until
 from tests.integration.rendering.repositories import Files, Repository, manifest
 from tests.integration.rendering.test_helm import SHOW_VALUES, chart
 
 from outrider.rendering.errors import RenderError
 from outrider.rendering.git import GitStore
 from outrider.rendering.kubeyaml import Bounds
-from outrider.rendering.pool import Rendering, RenderPool
+from outrider.rendering.pool import Rendering, RenderPool, WorkerStatus
 from outrider.rendering.settings import MIB, RenderSettings
+from outrider.rendering.worker.roles import Role
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -366,21 +367,23 @@ async def too_slow(rendering: Awaitable[Rendering]) -> RenderError:
     return caught.value
 
 
-async def test_a_source_that_takes_too_long_delays_no_other(strict: Renderer) -> None:
-    slow, good = await strict.prepare(SLOW), await strict.prepare(GOOD)
-    plain = await strict.prepare({"app/a.yaml": manifest("a")})
+async def test_a_source_that_takes_too_long_delays_no_other(render: Renderer) -> None:
+    slow, good = await render.prepare(SLOW), await render.prepare(GOOD)
+    plain = await render.prepare({"app/a.yaml": manifest("a")})
     async with asyncio.TaskGroup() as tasks:
-        slow_one = tasks.create_task(too_slow(slow()))
-        for _ in range(3):
+        slow_one = tasks.create_task(_cut_off(slow()))
+        for _ in range(5):
             assert len((await good()).manifests) == 1
             assert len((await plain()).manifests) == 1
         assert not slow_one.done()
+        slow_one.cancel()
 
 
 async def test_sources_that_were_too_slow_before_hold_one_worker_at_most(strict: Renderer) -> None:
     slow = [await strict.prepare(SLOW) for _ in range(2)]
     good = await strict.prepare(GOOD)
     await asyncio.gather(*(too_slow(one()) for one in slow))
+    await until(lambda: len(_chart_workers(strict)) == 2)
     async with asyncio.TaskGroup() as tasks:
         again = [tasks.create_task(_cut_off(one())) for one in slow]
         # With both workers held, this could not be rendered before the slow ones are given up.
@@ -388,6 +391,10 @@ async def test_sources_that_were_too_slow_before_hold_one_worker_at_most(strict:
         assert not any(task.done() for task in again)
         for task in again:
             task.cancel()
+
+
+def _chart_workers(render: Renderer) -> list[WorkerStatus]:
+    return [worker for worker in render.pool.workers() if worker.role is Role.CHARTS and not worker.has_ended]
 
 
 async def _cut_off(rendering: Awaitable[Rendering]) -> None:
