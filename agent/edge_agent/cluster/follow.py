@@ -46,7 +46,7 @@ class Follower(Protocol):
         """An attempt failed; another will follow."""
 
 
-_RETRY = Backoff(first_s=0.2, cap_s=5.0)
+_RETRY = Backoff(first_s=0.2, cap_s=2.0)
 _REFUSED = Backoff(first_s=1.0, cap_s=60.0)
 
 
