@@ -61,7 +61,9 @@ def _bring_certificate(state: Path, names: list[str] | None, now: datetime) -> b
     wanted = names or held
     if set(wanted) == set(held) and certificate.not_valid_after_utc - now > RENEW_BEFORE:
         return False
-    authority = tls.Pair((folder / "authority.pem").read_text(), (folder / "authority-key.pem").read_text())
+    authority = tls.Pair(
+        (folder / "authority.pem").read_text(), (state / hub_state.AUTHORITY_KEY).read_text()
+    )
     issued = tls.make_server(authority, wanted, now)
     # The key first: a crash between the two leaves a pair that does not match, which the next start mends.
     write_secret(folder / "server-key.pem", issued.key)

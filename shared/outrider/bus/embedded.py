@@ -64,7 +64,7 @@ def configuration(settings: EmbeddedSettings) -> str:
     if settings.websocket_port is not None:
         lines.append(
             f"websocket {{ listen: {json.dumps(f'{settings.host}:{settings.websocket_port}')}, compression: false,"
-            f' same_origin: true, handshake_timeout: "10s", tls {{ {certificate} }} }}'
+            f' same_origin: true, handshake_timeout: "10s", tls {{ {certificate}, min_version: "1.3" }} }}'
         )
     return "\n".join(lines) + "\n"
 

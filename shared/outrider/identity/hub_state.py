@@ -6,6 +6,7 @@ renderer.json           the key that opens repository credentials
 credentials/*.creds     one identity a service, and `person.creds` for the command line
 nats/auth.conf          operator, accounts: included by the server's configuration
 nats/tls/*.pem          the server's certificate, and its authority
+authority-key.pem       what signs the next server certificate
 """
 
 import base64
@@ -20,6 +21,8 @@ from outrider.identity import sealing, signatures, tls
 from outrider.identity.accounts import HUB_ROLES, Trust
 from outrider.identity.credentials import Credentials, write_secret
 from outrider.identity.keys import KeyPair, generate
+
+AUTHORITY_KEY = "authority-key.pem"
 
 
 def _b64(data: bytes) -> str:
@@ -83,6 +86,8 @@ def initialise(
     authority = tls.make_authority(now)
     server = tls.make_server(authority, hosts, now)
     _write_nats(state / "nats", trust, authority, server, now)
+    # Not below nats/, which whoever runs the server mounts.
+    write_secret(state / AUTHORITY_KEY, authority.key)
     _write_credentials(state / "credentials", trust, servers, authority.certificate, desired_seed, now)
     writer = generate("user")
     keys = RegistryKeys(
@@ -110,7 +115,6 @@ def _write_nats(folder: Path, trust: Trust, authority: tls.Pair, server: tls.Pai
     )
     write_secret(folder / "auth.conf", auth)
     write_secret(folder / "tls" / "authority.pem", authority.certificate)
-    write_secret(folder / "tls" / "authority-key.pem", authority.key)
     write_secret(folder / "tls" / "server.pem", server.certificate)
     write_secret(folder / "tls" / "server-key.pem", server.key)
 

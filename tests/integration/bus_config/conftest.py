@@ -26,14 +26,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from outrider.bus import BusSettings, Connection, RequestTimedOut, connected
-from outrider.bus.model import User
 from outrider.bus.embedded import executable
+from outrider.bus.model import User
 from outrider.identity import claims, credentials, hub_state, tls
 from outrider.identity.accounts import Trust, cluster_user_jwt
 from outrider.identity.keys import KeyPair, generate
 from outrider.topology import Role
 
-# looptime asks for the thread's event loop in every test, and Python would make one that nobody closes.
+# A plugin may ask for the thread's event loop in every test, and Python would make one that nobody closes.
 asyncio.set_event_loop(None)
 
 BUS_CONFIG = Path(__file__).parents[3] / "bus-config"
@@ -216,7 +216,7 @@ class Deployment:
     def replace_certificate(self) -> None:
         """Issue the server's certificate anew, by the same authority."""
         folder = self.state / "nats" / "tls"
-        authority = tls.Pair(self.authority, (folder / "authority-key.pem").read_text())
+        authority = tls.Pair(self.authority, (self.state / "authority-key.pem").read_text())
         server = tls.make_server(authority, list(self.addresses), now())
         (folder / "server.pem").write_text(server.certificate)
         (folder / "server-key.pem").write_text(server.key)

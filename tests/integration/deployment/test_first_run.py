@@ -61,7 +61,7 @@ def test_the_keys_of_the_hub_are_in_no_part_but_the_registrys(made: Path) -> Non
     for part in PARTS.keys() - {"registry"}:
         text = b"".join(files(made / "parts" / part).values()).decode()
         assert not any(seed in text for seed in seeds), part
-    authority_key = (made / "state" / "nats" / "tls" / "authority-key.pem").read_bytes()
+    authority_key = (made / "state" / "authority-key.pem").read_bytes()
     assert authority_key not in files(made / "parts").values()
 
 

@@ -46,7 +46,7 @@ def test_another_name_is_certified_by_the_same_authority(tmp_path: Path) -> None
 def test_a_certificate_that_ends_soon_is_issued_again_with_the_names_it_has(tmp_path: Path) -> None:
     identity_folder.prepare(tmp_path, ("hub.example.com",), ())
     folder = tmp_path / "nats" / "tls"
-    authority = tls.Pair((folder / "authority.pem").read_text(), (folder / "authority-key.pem").read_text())
+    authority = tls.Pair((folder / "authority.pem").read_text(), (tmp_path / "authority-key.pem").read_text())
     old = tls.make_server(authority, sorted(names(tmp_path)), datetime.now(UTC) - timedelta(days=800))
     write_secret(folder / "server.pem", old.certificate)
     write_secret(folder / "server-key.pem", old.key)

@@ -1,4 +1,4 @@
 import asyncio
 
-# looptime asks for the thread's event loop in every test, and Python would make one that nobody closes.
+# A plugin may ask for the thread's event loop in every test, and Python would make one that nobody closes.
 asyncio.set_event_loop(None)
