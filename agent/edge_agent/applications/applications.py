@@ -1,7 +1,8 @@
 """All applications of the agent: inputs to their workers, events from the cluster to whom they concern.
 
-Guarantees: an application's inputs are taken in in order and the newest counts; nothing is applied that is older than what was; each application makes
-progress whatever another does. The loop ends only by cancellation; what it was doing then goes on with the next process, from the progress store.
+Guarantees: an application's inputs are taken in in order and the newest counts; nothing is applied that is
+older than what was; each application makes progress whatever another does. The loop ends only by
+cancellation; what it was doing then goes on with the next process, from the progress store.
 """
 
 from __future__ import annotations
@@ -32,7 +33,9 @@ def _nothing(app: str, generation: Generation) -> None:
 
 
 class Applications:
-    """The agent's Kubernetes side. `run` works; the other methods may be called before and meanwhile, from the same event loop."""
+    """The agent's Kubernetes side. `run` works; the other methods may be called before and meanwhile, from
+    the same event loop.
+    """
 
     def __init__(
         self,
@@ -46,7 +49,9 @@ class Applications:
         clock: Callable[[], datetime] = _utc_now,
         chance: random.Random | None = None,
     ) -> None:
-        """`on_status` is told an application's status document when it changed; `on_removed` when a removal is done."""
+        """`on_status` is told an application's status document when it changed; `on_removed` when a
+        removal is done.
+        """
         settings, chance = settings or Settings(), chance or random.Random()  # noqa: S311 jitter, no secret
         self._workers: dict[str, Worker] = {}
         self._tasks: asyncio.TaskGroup | None = None
@@ -92,7 +97,9 @@ class Applications:
         self._worker(desired.app).desire(desired)
 
     def remove(self, app: str, uid: str, *, cascade: bool, generation: Generation) -> None:
-        """Say that an application ends; `on_removed` tells when it is done. An older generation than known is ignored."""
+        """Say that an application ends; `on_removed` tells when it is done. An older generation than known
+        is ignored.
+        """
         self._worker(app).remove(Removal(app, uid, cascade, generation))
 
     def request(self, app: str, operation: Operation) -> None:

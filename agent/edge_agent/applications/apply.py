@@ -1,4 +1,6 @@
-"""Steps of a sync: the destination namespace, the dry run, the apply. Every answer is taken in as an outcome."""
+"""Steps of a sync: the destination namespace, the dry run, the apply. Every answer is taken in as an
+outcome.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ _NAMESPACE = Kind("", "v1", "Namespace")
 
 
 async def ensure_namespace(context: SyncContext) -> None:
-    """Make the destination namespace where that is asked for; untracked, since it isn't the application's to prune."""
+    """Make the destination namespace where that is asked for; untracked, since it isn't the application's
+    to prune.
+    """
     name = context.state.policy.namespace
     key = Key("", "Namespace", "", name)
     if not _makes_namespace(context) or key in context.index.entries or context.running.done:
@@ -110,7 +114,9 @@ async def apply(entry: Entry, context: SyncContext) -> None:
 
 
 async def _apply_or_overwrite(entry: Entry, context: SyncContext) -> Applied:
-    """Apply; where the server took this very manifest once and refuses it now, it is the live object that is in its way."""
+    """Apply; where the server took this very manifest once and refuses it now, it is the live object that
+    is in its way.
+    """
     cluster, manifest = context.around.cluster, await _manifest(entry, context)
     try:
         return await cluster.apply(entry.kind, entry.key, manifest, strict=strict(entry, context.state))

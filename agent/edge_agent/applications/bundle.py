@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 
 class Bundle:
-    """An application's manifests for one pass: loaded and prepared when first asked for, dropped at its end."""
+    """An application's manifests for one pass: loaded and prepared when first asked for, dropped at its
+    end.
+    """
 
     def __init__(self, state: State, around: Surroundings) -> None:
         self._state = state
@@ -42,7 +44,9 @@ class Bundle:
         return (await self._load()).manifests
 
     async def refresh_index(self) -> Index:
-        """Return what is remembered of the bundle; prepare it where it is another one, or the cluster serves more kinds."""
+        """Return what is remembered of the bundle; prepare it where it is another one, or the cluster
+        serves more kinds.
+        """
         index, identity = self._state.index, self._identity()
         if index is None or index.identity != identity or await self._served_since(index):
             prepared = await self._load()

@@ -1,8 +1,8 @@
 """The third step of a pass: is each object what is desired of it?
 
-A verdict is kept and holds while neither side of it changes, so that an event that changes only a status costs no request. Otherwise the live
-object is read, projected, and on suspicion the apply is run dry (see `edge_agent.diff`). Objects are compared at the same time; the
-transport bounds how many.
+A verdict is kept and holds while neither side of it changes, so that an event that changes only a status
+costs no request. Otherwise the live object is read, projected, and on suspicion the apply is run dry (see
+`edge_agent.diff`). Objects are compared at the same time; the transport bounds how many.
 """
 
 from __future__ import annotations
@@ -75,8 +75,8 @@ def _is_open(entry: Entry, state: State, index: Index, around: Surroundings) -> 
         return False
     live, found = around.inventory.get(entry.key), state.verdicts.get(entry.key)
     if live is None:
-        # Not in the watch: deleted, or without the label. Asked for once per desired state, and again when it was seen since. Before the
-        # first sync the dry run will tell.
+        # Not in the watch: deleted, or without the label. Asked for once per desired state, and again when it
+        # was seen since. Before the first sync the dry run will tell.
         if _sync_is_next(state, index):
             return False
         return state.absent.get(entry.key) != entry.digest or found is not None
@@ -128,11 +128,13 @@ async def _judge(entry: Entry, live: Object, state: State, bundle: Bundle, aroun
         except Transient:
             raise
         except ClusterError:
-            # Not a valid object, or no right to patch: it differs by what the projection says, and a sync will say why it can't be applied.
+            # Not a valid object, or no right to patch: it differs by what the projection says, and a sync
+            # will say why it can't be applied.
             pass
     live = await around.as_watched(live)
     around.inventory.observe(live)
-    # About this very state: where the inventory holds a newer one by now, the verdict doesn't hold and is asked for again.
+    # About this very state: where the inventory holds a newer one by now, the verdict doesn't hold and is
+    # asked for again.
     state.verdicts[entry.key] = verdict(manifest, entry.digest, live, FIELD_MANAGER, paths)
 
 

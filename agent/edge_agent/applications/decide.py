@@ -1,11 +1,12 @@
 """Whether to sync, what, and when. Pure: the whole of automated sync is decided here.
 
-As in Argo CD: an automated sync needs something out of sync; there is one per bundle and settings; drift after it is healed only with
-`selfHeal`; what only pruning would mend waits for `prune`; an empty desired set prunes nothing without `allowEmpty`.
+As in Argo CD: an automated sync needs something out of sync; there is one per bundle and settings; drift
+after it is healed only with `selfHeal`; what only pruning would mend waits for `prune`; an empty desired set
+prunes nothing without `allowEmpty`.
 
-Unlike Argo CD: a sync that failed is tried again for ever (unless `retry.limit` says otherwise), and drift is healed at once. An object that
-another application took is reported and taken back by the next new desired state or by a person, not by self-heal: two applications
-would take it from each other for ever.
+Unlike Argo CD: a sync that failed is tried again for ever (unless `retry.limit` says otherwise), and drift is
+healed at once. An object that another application took is reported and taken back by the next new desired
+state or by a person, not by self-heal: two applications would take it from each other for ever.
 """
 
 from __future__ import annotations
@@ -60,7 +61,9 @@ class Begin:
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """Do nothing: until something changes, or at the latest until a time. `error` is for a person to read; None: as it was."""
+    """Do nothing: until something changes, or at the latest until a time. `error` is for a person to read;
+    None: as it was.
+    """
 
     until_s: float | None = None
     error: str | None = ""

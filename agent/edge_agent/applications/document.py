@@ -1,6 +1,7 @@
 """The last step of a pass: the status document, in the shape of Argo CD's `Application.status`.
 
-A function of the state: the same state gives the same document, sorted, with no time that moves without cause.
+A function of the state: the same state gives the same document, sorted, with no time that moves without
+cause.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ def report(state: State, index: Index | None, around: Surroundings, *, blind: bo
 
 
 def document(state: State, index: Index | None, around: Surroundings, *, blind: bool) -> dict[str, Any]:
-    """Return an application's status; `blind`: the cluster can't be asked, what is known of it is too old to stand for now."""
+    """Return an application's status; `blind`: the cluster can't be asked, what is known of it is too old
+    to stand for now.
+    """
     entries = index.entries if index else {}
     extra = {live.key: live for live in around.inventory.tracked(state.app) if live.key not in entries}
     resources = [

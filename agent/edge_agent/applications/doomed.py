@@ -1,4 +1,6 @@
-"""What is live and no longer wanted: the objects that are this application's and that its desired set doesn't have."""
+"""What is live and no longer wanted: the objects that are this application's and that its desired set
+doesn't have.
+"""
 
 from __future__ import annotations
 

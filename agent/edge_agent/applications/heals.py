@@ -1,4 +1,6 @@
-"""How often an object may be healed: at once as a rule, slowly when somebody keeps undoing it. Pure arithmetic on a token bucket."""
+"""How often an object may be healed: at once as a rule, slowly when somebody keeps undoing it. Pure
+arithmetic on a token bucket.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """What is live: of every labelled object of the kinds in use, what decides, and not the object.
 
-Fed by watches and by the answers to the agent's own applies, in whatever order they come: a state older than the one held is ignored
-(resource versions are compared as numbers, as KEP-5504 allows). Who needs to know is told which object changed, only when something that
-decides did.
+Fed by watches and by the answers to the agent's own applies, in whatever order they come: a state older than
+the one held is ignored (resource versions are compared as numbers, as KEP-5504 allows). Who needs to know is
+told which object changed, only when something that decides did.
 """
 
 from __future__ import annotations
@@ -110,7 +110,9 @@ class Inventory:
         return self._kinds.get((group, kind), {})
 
     def observe(self, found: Mapping[str, Any]) -> Live:
-        """Take in an object's state; return what is held of it then, which is newer if that one was known already."""
+        """Take in an object's state; return what is held of it then, which is newer if that one was known
+        already.
+        """
         live = live_of(found)
         held = self._kinds.setdefault((live.key.group, live.key.kind), {})
         before = held.get(live.key)

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 
 async def read_progress(state: State, around: Surroundings) -> Progress:
-    """Return how far the application came, read once; where nothing is known, have looked for what it left behind."""
+    """Return how far the application came, read once; where nothing is known, have looked for what it left
+    behind.
+    """
     if state.progress is None:
         found = read(await around.store.get(state.app))
         state.progress = found or Progress()
@@ -28,7 +30,8 @@ async def read_progress(state: State, around: Surroundings) -> Progress:
 async def keep(state: State, around: Surroundings) -> None:
     """Write down how far the application came, if it came any further.
 
-    Where that fails the application goes on and says so: without its memory a restart has more to find out, and does nothing wrong.
+    Where that fails the application goes on and says so: without its memory a restart has more to find out,
+    and does nothing wrong.
     """
     progress = state.progress
     if progress is None:
@@ -49,7 +52,9 @@ async def keep(state: State, around: Surroundings) -> None:
 
 
 def _found_in_sync(state: State, index: Index, progress: Progress) -> dict[Key, Verdict]:
-    """What drifted since keeps its entry: the server took that manifest, which is worth knowing when it is healed."""
+    """What drifted since keeps its entry: the server took that manifest, which is worth knowing when it is
+    healed.
+    """
     found = {}
     for key, entry in index.entries.items():
         verdict, before = state.verdicts.get(key), progress.in_sync.get(key)

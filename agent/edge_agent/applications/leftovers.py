@@ -1,8 +1,9 @@
 """Which kinds hold objects of an application that the agent knows nothing of any more.
 
-The agent remembers which kinds an application uses. Where that was lost (a replica rebuilt from nothing), objects of kinds that left the desired
-set meanwhile would stay for ever. So the first application without a memory has every kind listed once, metadata only, by label; the answer
-serves all applications of the process. Kinds that can't be listed are left out.
+The agent remembers which kinds an application uses. Where that was lost (a replica rebuilt from nothing),
+objects of kinds that left the desired set meanwhile would stay for ever. So the first application without a
+memory has every kind listed once, metadata only, by label; the answer serves all applications of the process.
+Kinds that can't be listed are left out.
 """
 
 from __future__ import annotations

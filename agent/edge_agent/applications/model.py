@@ -18,8 +18,8 @@ Generation = tuple[int, int]
 class Desired:
     """What one application should be, as the replica holds it.
 
-    `spec` is Argo CD's `Application.spec` without sources. `manifests` loads the bundle and may block; it is called in a thread, when a
-    pass needs it, and what it returns is dropped at the end of the pass.
+    `spec` is Argo CD's `Application.spec` without sources. `manifests` loads the bundle and may block; it is
+    called in a thread, when a pass needs it, and what it returns is dropped at the end of the pass.
     """
 
     app: str

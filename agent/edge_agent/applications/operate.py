@@ -1,8 +1,9 @@
 """The fifth step of a pass: carry a sync on as far as it goes.
 
-What comes next is decided by `edge_agent.sync.machine`; here its steps are made requests, and the answers are taken in: into the inventory (which knows
-the new state before the watch tells it) and as outcomes. A Kubernetes API that is away raises `Transient` out of the pass: outcomes so far
-are kept, nothing counts as failed, and the next pass goes on.
+What comes next is decided by `edge_agent.sync.machine`; here its steps are made requests, and the answers are
+taken in: into the inventory (which knows the new state before the watch tells it) and as outcomes. A
+Kubernetes API that is away raises `Transient` out of the pass: outcomes so far are kept, nothing counts as
+failed, and the next pass goes on.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ _DEFINITION = "CustomResourceDefinition"
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """The sync goes on when something changes; `soon`: or shortly, since nothing tells when an API begins to be served."""
+    """The sync goes on when something changes; `soon`: or shortly, since nothing tells when an API begins
+    to be served.
+    """
 
     reason: str
     soon: bool

@@ -1,7 +1,7 @@
 """An operation's life: begun, under way over several passes, ended or stopped; written down at both ends.
 
-`operationState` says what a person reads; the attempt says what the next decision goes by. Both are in the progress store before anything is
-applied, so that a sync cut off by a crash is known as one that was running.
+`operationState` says what a person reads; the attempt says what the next decision goes by. Both are in the
+progress store before anything is applied, so that a sync cut off by a crash is known as one that was running.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 async def begin(
     wanted: Begin, state: State, progress: Progress, index: Index, around: Surroundings
 ) -> Running:
-    """Go on with the sync that is under way, if it still is the one to do; else write down that one begins, and begin."""
+    """Go on with the sync that is under way, if it still is the one to do; else write down that one
+    begins, and begin.
+    """
     held = state.running
     if held and _covers(held, index, wanted):
         return held

@@ -1,8 +1,9 @@
 """How far an application came: the part of its state that outlives the agent's process.
 
-Written before a sync begins and after it ends, so that an agent killed at any instant finds on its return what it was doing (a sync that was
-running goes on; what it applied already is in sync) and what it found out (verdicts: no object is asked for twice). A value that can't be
-read is as good as none: everything in it is found out again.
+Written before a sync begins and after it ends, so that an agent killed at any instant finds on its return
+what it was doing (a sync that was running goes on; what it applied already is in sync) and what it found out
+(verdicts: no object is asked for twice). A value that can't be read is as good as none: everything in it is
+found out again.
 """
 
 from __future__ import annotations

@@ -37,7 +37,9 @@ async def prune(found: Doomed, context: SyncContext) -> None:
 
 
 async def delete(found: Doomed, app: str, around: Surroundings, propagation: str) -> None:
-    """Delete an object if it still is the application's. Raises `ClusterError`; one that is gone is no error."""
+    """Delete an object if it still is the application's. Raises `ClusterError`; one that is gone is no
+    error.
+    """
     version = found.resource_version
     for attempt in range(1, _ATTEMPTS + 1):
         try:

@@ -1,7 +1,8 @@
 """One pass over one application: desired -> live -> diff -> decide -> operate -> health -> status.
 
-A pass starts from whatever is true and may be cut short anywhere: by a Kubernetes API that is away (`Transient`), by something it must wait for, by
-the end of the process. The next one starts over and goes on from there; nothing it does is done twice to any effect.
+A pass starts from whatever is true and may be cut short anywhere: by a Kubernetes API that is away
+(`Transient`), by something it must wait for, by the end of the process. The next one starts over and goes on
+from there; nothing it does is done twice to any effect.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ _SOON = Backoff(first_s=0.2, cap_s=2.0)
 
 
 async def reconcile(state: State, around: Surroundings) -> float | None:
-    """Do the steps; return after how many seconds to look again at the latest. Raises `Transient` and `Blind`."""
+    """Do the steps; return after how many seconds to look again at the latest. Raises `Transient` and
+    `Blind`.
+    """
     progress = await read_progress(state, around)
     state.policy = policy_of(state.desired.spec if state.desired else {})
     async with Bundle(state, around) as bundle:

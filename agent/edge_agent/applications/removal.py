@@ -1,7 +1,7 @@
 """The end of an application: its objects deleted, last wave and kind first, or left as they are.
 
-A removal is done when no object of the application is left (but those that say they stay), or at once where it doesn't cascade. Killed in
-between, the agent finds on its return what is left.
+A removal is done when no object of the application is left (but those that say they stay), or at once where
+it doesn't cascade. Killed in between, the agent finds on its return what is left.
 """
 
 from __future__ import annotations

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 
 class Blind(Exception):
-    """The live state isn't known; `for_s`: since how long it can't be had, None where it is just being read."""
+    """The live state isn't known; `for_s`: since how long it can't be had, None where it is just being
+    read.
+    """
 
     def __init__(self, reason: str, for_s: float | None) -> None:
         super().__init__(reason)
@@ -29,7 +31,9 @@ def watches_of(app: str, around: Surroundings) -> list[Watched]:
 
 
 def see(watches: Iterable[Watched], grace_s: float) -> None:
-    """Raise `Blind` unless all kinds are known, and known as of now; a kind that is refused counts as seen."""
+    """Raise `Blind` unless all kinds are known, and known as of now; a kind that is refused counts as
+    seen.
+    """
     now_s = asyncio.get_running_loop().time()
     for watched in watches:
         if watched.error is None:

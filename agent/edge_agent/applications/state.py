@@ -1,4 +1,6 @@
-"""One application as the agent holds it between two passes: inputs, what was found out, what is being done. No manifests."""
+"""One application as the agent holds it between two passes: inputs, what was found out, what is being
+done. No manifests.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """What is remembered of a bundle prepared for this application: of each object its identity and digest."""
+    """What is remembered of a bundle prepared for this application: of each object its identity and
+    digest.
+    """
 
     identity: str
     entries: Mapping[Key, Entry]
@@ -35,7 +39,9 @@ class Index:
 
 @dataclass(slots=True, eq=False)
 class Running:
-    """A sync that is under way, over several passes when it must wait. Lost in a crash: what it did is then found in sync."""
+    """A sync that is under way, over several passes when it must wait. Lost in a crash: what it did is
+    then found in sync.
+    """
 
     identity: str
     request: Sync | None

@@ -46,7 +46,9 @@ class Surroundings:
         self.loading = asyncio.Semaphore(self.settings.loaded_bundles)
 
     async def as_watched(self, live: Object) -> Object:
-        """Return an object in the version in which its kind is watched: only in that can it be compared with what the watch tells."""
+        """Return an object in the version in which its kind is watched: only in that can it be compared
+        with what the watch tells.
+        """
         kind, key = kind_of(live), key_of(live)
         watched = self.watches.get((key.group, key.kind))
         if watched is None or watched.kind == kind:
@@ -59,7 +61,9 @@ class Surroundings:
 
     @contextlib.asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
-        """Wait for a turn to hold a bundle in memory; not for ever, so that an application that hangs stops no other."""
+        """Wait for a turn to hold a bundle in memory; not for ever, so that an application that hangs
+        stops no other.
+        """
         taken = False
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self.settings.load_wait_s):

@@ -37,8 +37,8 @@ class SyncContext:
 
 
 async def each(items: Iterable[T], act: Callable[[T], Awaitable[None]], name: str) -> list[ClusterError]:
-    """Do it for all at the same time; the transport bounds how many. When all are through, raise a failure that may pass, else return the
-    failures.
+    """Do it for all at the same time; the transport bounds how many. When all are through, raise a failure
+    that may pass, else return the failures.
     """
     failures: list[ClusterError] = []
 

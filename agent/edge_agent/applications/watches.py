@@ -1,7 +1,8 @@
 """One watch per kind in use, over the objects that carry the agent's label.
 
-An application says which kinds it uses; the first user of a kind starts its watch, the last one's leaving ends it and forgets its objects. A
-kind that can't be watched (a right is missing, the API server is away) is `failing` with its error; the others go on.
+An application says which kinds it uses; the first user of a kind starts its watch, the last one's leaving
+ends it and forgets its objects. A kind that can't be watched (a right is missing, the API server is away) is
+`failing` with its error; the others go on.
 """
 
 from __future__ import annotations
@@ -37,7 +38,9 @@ class Watched:
     turned: Callable[[Watched], None]
     """Told when the kind becomes known, fails, or works again."""
     users: dict[str, Kind] = field(default_factory=dict)
-    """Who uses it, and in which version they speak of it. All of them are told of objects in the version that is watched."""
+    """Who uses it, and in which version they speak of it. All of them are told of objects in the version
+    that is watched.
+    """
     task: asyncio.Task[None] | None = None
     known: bool = False
     """Whether all its objects are in the inventory."""

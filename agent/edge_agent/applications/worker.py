@@ -1,8 +1,9 @@
 """One worker per application: inputs in, passes, a timer.
 
-A worker runs while there is something to do and ends when there is not; an input or an event starts it again. Inputs that come while a pass
-runs are taken in by the next one, however many they are: the newest desired state, the newest request, one look at whatever changed. Passes of one
-application never overlap; those of different ones know nothing of each other, and a fault in one stays there.
+A worker runs while there is something to do and ends when there is not; an input or an event starts it again.
+Inputs that come while a pass runs are taken in by the next one, however many they are: the newest desired
+state, the newest request, one look at whatever changed. Passes of one application never overlap; those of
+different ones know nothing of each other, and a fault in one stays there.
 
 This is the one place that maps an error to a time to look again.
 """
@@ -154,7 +155,9 @@ class Worker:
         return max(delay_s, error.retry_after_s or 0.0)
 
     def _admit(self, reason: str, for_s: float) -> float | None:
-        """Say that the cluster can't be asked, once that has lasted; return after how many seconds it will have."""
+        """Say that the cluster can't be asked, once that has lasted; return after how many seconds it will
+        have.
+        """
         grace_s = self._around.settings.grace_s
         if for_s < grace_s:
             return grace_s - for_s

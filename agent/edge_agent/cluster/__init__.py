@@ -1,4 +1,6 @@
-"""The agent's cluster: credentials, discovery, raw requests and watches. Nothing else imports kubernetes-asyncio."""
+"""The agent's cluster: credentials, discovery, raw requests and watches. Nothing else imports
+kubernetes-asyncio.
+"""
 
 from edge_agent.cluster.access import Access, NoAccess
 from edge_agent.cluster.api import FIELD_MANAGER, Applied, Cluster, Event, Page

@@ -1,8 +1,8 @@
 """How the agent gets to its cluster: the Pod's service account, or a kubeconfig.
 
-In a Pod the token file is read again every minute (kubelet renews it). A kubeconfig is read again, its exec plugin run
-again, when the API server refuses the credentials. The kubeconfig is the agent's own, from its command line or environment;
-one that comes with an application is never read.
+In a Pod the token file is read again every minute (kubelet renews it). A kubeconfig is read again, its exec
+plugin run again, when the API server refuses the credentials. The kubeconfig is the agent's own, from its
+command line or environment; one that comes with an application is never read.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ class NoAccess(Exception):
 class Access:
     """Where to find the way to the cluster.
 
-    `kubeconfig`: path of a kubeconfig file, or several as in `KUBECONFIG`; None: the Pod's service account, and outside of a
-    Pod the user's default kubeconfig. `context`: None is the current one.
+    `kubeconfig`: path of a kubeconfig file, or several as in `KUBECONFIG`; None: the Pod's service account,
+    and outside of a Pod the user's default kubeconfig. `context`: None is the current one.
     """
 
     kubeconfig: str | None = None

@@ -1,14 +1,14 @@
 """Turn the API server's refusals into errors. Pure.
 
-Server-side apply answers a wrong type, an unknown field or a duplicate list key with status 500 and a message that starts
-with "failed to create typed patch object"; strict decoding answers 400 without causes. Both are the manifest's fault and
-come out as `InvalidObject` with the fields read from the message.
+Server-side apply answers a wrong type, an unknown field or a duplicate list key with status 500 and a message
+that starts with "failed to create typed patch object"; strict decoding answers 400 without causes. Both are
+the manifest's fault and come out as `InvalidObject` with the fields read from the message.
 
-An admission webhook that can't be reached is answered with 500 too, for the objects that it watches and no others: it is a refusal
-of this object, that shows at it, not an API server that is away.
+An admission webhook that can't be reached is answered with 500 too, for the objects that it watches and no
+others: it is a refusal of this object, that shows at it, not an API server that is away.
 
-The server quotes values in its messages. For a Secret they are left out, here, so that no status, log or journal can hold
-one; for the rest they are shortened (an immutable Job template is quoted whole, 3 KB of it).
+The server quotes values in its messages. For a Secret they are left out, here, so that no status, log or
+journal can hold one; for the rest they are shortened (an immutable Job template is quoted whole, 3 KB of it).
 """
 
 from __future__ import annotations
@@ -51,7 +51,9 @@ _MISSING_RIGHT = re.compile(r'cannot (\w+) resource "([^"]+)" in API group "([^"
 def error_of(
     what: str, status: int, body: bytes, headers: Mapping[str, str], *, secret: bool
 ) -> ClusterError:
-    """Return the error for an answer of 400 and above; `secret` says that its message may quote a secret value."""
+    """Return the error for an answer of 400 and above; `secret` says that its message may quote a secret
+    value.
+    """
     answer = _status_of(body)
     message = (
         str(answer.get("message") or "") or body[:200].decode("utf-8", "replace").strip() or f"HTTP {status}"

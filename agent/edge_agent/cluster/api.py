@@ -51,7 +51,9 @@ class Event:
 
 
 class Cluster:
-    """One cluster's API. `async with` opens and closes the connections; every method may raise `ClusterError`."""
+    """One cluster's API. `async with` opens and closes the connections; every method may raise
+    `ClusterError`.
+    """
 
     def __init__(self, access: Access | None = None, limits: Limits | None = None) -> None:
         self._transport = Transport(access or Access(), limits or Limits())
@@ -78,7 +80,8 @@ class Cluster:
     async def apply(
         self, kind: Kind, key: Key, manifest: Object, *, dry_run: bool = False, strict: bool = True
     ) -> Applied:
-        """Server-side apply a manifest as the agent's field manager, taking over fields that others hold. Idempotent.
+        """Server-side apply a manifest as the agent's field manager, taking over fields that others hold.
+        Idempotent.
 
         `strict` refuses unknown fields; else they are left out.
         """
@@ -103,10 +106,11 @@ class Cluster:
         return Applied(_object((status, answer)), created=status == 201)
 
     async def overwrite(self, kind: Kind, key: Key, manifest: Object) -> Object:
-        """Write a manifest over an object that exists: lists are replaced as a whole, fields that it lacks stay.
+        """Write a manifest over an object that exists: lists are replaced as a whole, fields that it lacks
+        stay.
 
-        For what server-side apply can't mend, because it merges lists by key: an item whose key somebody changed would stay beside the
-        desired one. Raises `NotFound`.
+        For what server-side apply can't mend, because it merges lists by key: an item whose key somebody
+        changed would stay beside the desired one. Raises `NotFound`.
         """
         resource = await self.discovery.resource(kind)
         query = (("fieldManager", FIELD_MANAGER),)
@@ -123,7 +127,9 @@ class Cluster:
         propagation: str = "Background",
         dry_run: bool = False,
     ) -> None:
-        """Delete this very object. Raises `NotFound`, and `Conflict` when it is another one or has changed by now."""
+        """Delete this very object. Raises `NotFound`, and `Conflict` when it is another one or has changed
+        by now.
+        """
         resource = await self.discovery.resource(kind)
         preconditions = {"uid": uid} | ({"resourceVersion": resource_version} if resource_version else {})
         body = {
@@ -168,7 +174,9 @@ class Cluster:
     async def watch(
         self, resource: Resource, selector: str, resource_version: str, *, within_s: int, grace_s: float
     ) -> AsyncIterator[AsyncIterator[Event]]:
-        """Watch from a version on; the server ends the stream after `within_s`. Raises `Expired` for a version too old."""
+        """Watch from a version on; the server ends the stream after `within_s`. Raises `Expired` for a
+        version too old.
+        """
         query = (
             ("watch", "true"),
             ("allowWatchBookmarks", "true"),

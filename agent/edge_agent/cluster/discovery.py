@@ -1,8 +1,8 @@
 """Which kinds the cluster serves, and where.
 
-The whole table is read at the first question, in two requests (aggregated discovery). A kind that isn't in it is asked for by its
-own group and version, so that a CustomResourceDefinition of a second ago is found, and a group whose server is down
-(an aggregated API) fails alone. `forget` is for a definition that changed or went.
+The whole table is read at the first question, in two requests (aggregated discovery). A kind that isn't in it
+is asked for by its own group and version, so that a CustomResourceDefinition of a second ago is found, and a
+group whose server is down (an aggregated API) fails alone. `forget` is for a definition that changed or went.
 
 Only what an apply, a watch and a delete need is kept of each kind.
 """
@@ -46,7 +46,9 @@ class Discovery:
         return self._table.get(kind)
 
     async def everything(self) -> list[Resource]:
-        """Return every kind that can be listed and watched, each group's preferred version only, read anew."""
+        """Return every kind that can be listed and watched, each group's preferred version only, read
+        anew.
+        """
         async with self._reading:
             self._whole = False
         await self._read_once()
@@ -74,7 +76,9 @@ class Discovery:
             self._whole = True
 
     async def _read_each(self, answer: Mapping[str, Any]) -> None:
-        """Read group by group, from a server that doesn't aggregate. A group that fails is asked for again when needed."""
+        """Read group by group, from a server that doesn't aggregate. A group that fails is asked for again
+        when needed.
+        """
         versions = [("", version) for version in answer.get("versions", ())]
         for group in answer.get("groups", ()):
             versions += [(group["name"], entry["version"]) for entry in group.get("versions", ())]

@@ -1,8 +1,8 @@
 """What the Kubernetes API can answer instead of a result. The class is the schedule.
 
-`Transient` (and below): nothing was decided, ask again after `retry_after_s` or by the caller's backoff; it is no failed
-attempt. Everything else is the server's decision about this very request: asking again unchanged brings the same answer
-until somebody changes the object, the rights or the cluster.
+`Transient` (and below): nothing was decided, ask again after `retry_after_s` or by the caller's backoff; it
+is no failed attempt. Everything else is the server's decision about this very request: asking again unchanged
+brings the same answer until somebody changes the object, the rights or the cluster.
 """
 
 from __future__ import annotations
@@ -55,7 +55,9 @@ class Throttled(Transient):
 
 
 class Unauthorized(Transient):
-    """The agent's credentials are refused, after they were read anew; they may become valid without the agent's doing."""
+    """The agent's credentials are refused, after they were read anew; they may become valid without the
+    agent's doing.
+    """
 
 
 class Conflict(Transient):

@@ -1,9 +1,10 @@
 """Follow all labelled objects of one kind: list, watch, resume, for ever.
 
-A list is read page by page and closed by `listed`: what was not seen since `listing` is gone. The watch goes on from the list's version, each
-event and bookmark moves that version on, and a watch that ends or breaks is resumed from it, so that nothing is missed and nothing is
-listed twice. A version that the server no longer keeps (410) brings a new list; so does every half hour, against whatever could go
-wrong unseen. Waits between failed attempts grow, capped, with full jitter; `failing` is told each error, `following` that it works.
+A list is read page by page and closed by `listed`: what was not seen since `listing` is gone. The watch goes
+on from the list's version, each event and bookmark moves that version on, and a watch that ends or breaks is
+resumed from it, so that nothing is missed and nothing is listed twice. A version that the server no longer
+keeps (410) brings a new list; so does every half hour, against whatever could go wrong unseen. Waits between
+failed attempts grow, capped, with full jitter; `failing` is told each error, `following` that it works.
 
 The loop ends only by cancellation. A crash loses nothing: the next list tells all.
 """
@@ -54,7 +55,8 @@ _REFUSED = Backoff(first_s=1.0, cap_s=60.0)
 class Pace:
     """How often the API server is asked. All in seconds."""
 
-    # A watch is asked to end after a while, drawn between these, so that a fleet's watches don't end together.
+    # A watch is asked to end after a while, drawn between these, so that a fleet's watches don't end
+    # together.
     watch_s: tuple[int, int] = (600, 1200)
     # How long a watch may outstay its end before the connection counts as dead.
     grace_s: float = 30.0

@@ -1,13 +1,14 @@
 """Enter kubernetes-asyncio without its generated models.
 
-Importing the package runs its `__init__`, which imports 1,500 generated models and every API class: 38 MiB that the agent
-never uses, since it speaks raw JSON. Here its packages are stood in for by empty modules with the same `__path__`, so that
-the few modules for configuration, credentials and transport import as they are. What is imported this way is private to the
-agent: the stand-ins and everything below them leave `sys.modules` again, so that other code in the process (tests) may
-import the whole package. Where somebody imported the whole package before, that one is used.
+Importing the package runs its `__init__`, which imports 1,500 generated models and every API class: 38 MiB
+that the agent never uses, since it speaks raw JSON. Here its packages are stood in for by empty modules with
+the same `__path__`, so that the few modules for configuration, credentials and transport import as they are.
+What is imported this way is private to the agent: the stand-ins and everything below them leave `sys.modules`
+again, so that other code in the process (tests) may import the whole package. Where somebody imported the
+whole package before, that one is used.
 
-`urllib3` (2 MiB) is stood in for too: the configuration imports it for one method, basic authentication, which the agent
-does by itself.
+`urllib3` (2 MiB) is stood in for too: the configuration imports it for one method, basic authentication,
+which the agent does by itself.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What things on a cluster are called: kinds, objects, resources and their paths.
 
-Two identities, never mixed: a `Kind` has a version and says how to speak about an object, a `Key` has none and says which
-object it is. The same object read as `autoscaling/v1` and as `autoscaling/v2` has one key.
+Two identities, never mixed: a `Kind` has a version and says how to speak about an object, a `Key` has none
+and says which object it is. The same object read as `autoscaling/v1` and as `autoscaling/v2` has one key.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Requests to the API server: one connection pool, bounded, timed, errors mapped.
 
-Every request has a timeout. At most `concurrency` requests run at a time, whoever asks; watches don't count. When the
-credentials are refused they are read anew, once for all who wait, and the request is sent again; only then is the refusal
-passed on. When the server's certificate doesn't verify, the pool is made anew with the CA file as it is by then.
+Every request has a timeout. At most `concurrency` requests run at a time, whoever asks; watches don't count.
+When the credentials are refused they are read anew, once for all who wait, and the request is sent again;
+only then is the refusal passed on. When the server's certificate doesn't verify, the pool is made anew with
+the CA file as it is by then.
 """
 
 from __future__ import annotations
@@ -52,7 +53,9 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What requests may take. `timeout_s`: whole answer; `connect_s`: TCP and TLS; `concurrency`: requests at a time."""
+    """What requests may take. `timeout_s`: whole answer; `connect_s`: TCP and TLS; `concurrency`: requests
+    at a time.
+    """
 
     timeout_s: float = 30.0
     connect_s: float = 10.0
@@ -94,7 +97,9 @@ class Transport:
 
     @contextlib.asynccontextmanager
     async def stream(self, request: Request, silence_s: float) -> AsyncIterator[AsyncIterator[bytes]]:
-        """Open a stream of lines that may stay silent for `silence_s` seconds. Raises `ClusterError`, when read too."""
+        """Open a stream of lines that may stay silent for `silence_s` seconds. Raises `ClusterError`, when
+        read too.
+        """
         patience = aiohttp.ClientTimeout(total=None, connect=self._limits.connect_s, sock_read=silence_s)
         async with self._answer(request, patience) as response:
             _keep_alive(response)
@@ -155,7 +160,9 @@ class Transport:
         return response
 
     async def _renew(self, request: Request, seen: int, *, whole: bool) -> None:
-        """Read the credentials anew, unless somebody did since `seen`; `whole` makes a pool with the TLS files of now."""
+        """Read the credentials anew, unless somebody did since `seen`; `whole` makes a pool with the TLS
+        files of now.
+        """
         async with self._renewing:
             if self._renewals != seen:
                 return
@@ -175,8 +182,8 @@ class Transport:
 
 
 def _client(configuration: Any) -> Any:
-    """Make the connections as the configuration says, and nothing besides: no cookies, no look into ~/.netrc at every request, none for a
-    proxy where the environment names none.
+    """Make the connections as the configuration says, and nothing besides: no cookies, no look into ~/.netrc
+    at every request, none for a proxy where the environment names none.
     """
     client = light.rest_client()(configuration)
     connector = client.pool_manager.connector

@@ -1,7 +1,7 @@
 """Leave out fields that a kind's schema doesn't have. Pure.
 
-Server-side apply refuses an unknown field whatever `fieldValidation` says. Where unknown fields are to be let through
-(`Validate=false`), they are left out instead, as every other way of writing an object does silently.
+Server-side apply refuses an unknown field whatever `fieldValidation` says. Where unknown fields are to be let
+through (`Validate=false`), they are left out instead, as every other way of writing an object does silently.
 """
 
 from __future__ import annotations

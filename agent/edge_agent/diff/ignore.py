@@ -63,7 +63,9 @@ def without(found: Object, pointers: Iterable[tuple[str, ...]]) -> Object:
 
 
 def with_live(desired: Object, live: Mapping[str, Any], pointers: Iterable[tuple[str, ...]]) -> Object:
-    """Return the desired object with the live one's values where the pointers lead, for `RespectIgnoreDifferences`."""
+    """Return the desired object with the live one's values where the pointers lead, for
+    `RespectIgnoreDifferences`.
+    """
     for pointer in pointers:
         present, value = _find(live, pointer)
         desired = _with(desired, pointer, value) if present else _without(desired, pointer)

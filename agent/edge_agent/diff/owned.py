@@ -2,12 +2,14 @@
 
 `metadata.managedFields` says, field by field, who set it last. What is asked of it:
 
-- has anything that the agent set been changed, removed or taken over since it was judged last? (`owned_digest`)
-- does the agent hold everything that the desired object has, so that the first question is enough to see drift? (`holds_all`)
+- has anything that the agent set been changed, removed or taken over since it was judged last?
+  (`owned_digest`)
+- does the agent hold everything that the desired object has, so that the first question is enough to see
+  drift? (`holds_all`)
 - does the agent still hold a field that the desired object no longer has? (`left_over`)
 
-The format is `FieldsV1` (Kubernetes, structured-merge-diff): `f:<name>` a field, `k:<keys>` an item of a keyed list,
-`v:<value>` an item of a set, `i:<index>` an item by position, `.` the thing itself.
+The format is `FieldsV1` (Kubernetes, structured-merge-diff): `f:<name>` a field, `k:<keys>` an item of a
+keyed list, `v:<value>` an item of a set, `i:<index>` an item by position, `.` the thing itself.
 """
 
 from __future__ import annotations
@@ -25,8 +27,8 @@ _NAMES = frozenset({"name", "namespace"})
 
 
 def owned_digest(live: Mapping[str, Any], manager: str) -> bytes:
-    """Return a digest of the fields that the manager holds and of their values. It changes when drift is possible, never with
-    the status or with what others hold.
+    """Return a digest of the fields that the manager holds and of their values. It changes when drift is
+    possible, never with the status or with what others hold.
     """
     held = []
     for version, fields in _held(live, manager):
@@ -37,7 +39,9 @@ def owned_digest(live: Mapping[str, Any], manager: str) -> bytes:
 
 
 def content_digest(live: Mapping[str, Any]) -> bytes:
-    """Return a digest of everything but the status and what the server alone writes. While it is the same, so is every comparison."""
+    """Return a digest of everything but the status and what the server alone writes. While it is the same,
+    so is every comparison.
+    """
     return digest({**_settled(live), "metadata": _settled_metadata(live)})
 
 
@@ -88,7 +92,9 @@ def _item_is_held(fields: Mapping[str, Any], item: Any) -> bool:
 
 
 def _held(live: Mapping[str, Any], manager: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield the version and the field set of each of a manager's entries, without what it wrote to subresources."""
+    """Yield the version and the field set of each of a manager's entries, without what it wrote to
+    subresources.
+    """
     for entry in (live.get("metadata") or {}).get("managedFields") or ():
         if entry.get("manager") == manager and not entry.get("subresource"):
             fields = {

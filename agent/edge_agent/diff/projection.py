@@ -1,8 +1,9 @@
 """Does the live object hold what the desired one says? Pure.
 
-The live object is looked at only where the desired one says something: what the server or others added elsewhere is no
-difference. The answer errs to one side: no mismatch means in sync, a mismatch is a suspicion (a quantity written another
-way, a default inside a list, an order that doesn't matter) that a dry run of the apply confirms or clears.
+The live object is looked at only where the desired one says something: what the server or others added
+elsewhere is no difference. The answer errs to one side: no mismatch means in sync, a mismatch is a suspicion
+(a quantity written another way, a default inside a list, an order that doesn't matter) that a dry run of the
+apply confirms or clears.
 """
 
 from __future__ import annotations
@@ -31,7 +32,9 @@ def mismatches(desired: Mapping[str, Any], live: Mapping[str, Any]) -> tuple[str
 
 
 def comparable(desired: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parts of a desired object that count: not its status, nor metadata that the server writes."""
+    """Return the parts of a desired object that count: not its status, nor metadata that the server
+    writes.
+    """
     counted = {name: value for name, value in desired.items() if name != "status"}
     metadata = desired.get("metadata")
     if isinstance(metadata, Mapping):

@@ -1,11 +1,12 @@
 """One object's verdict: in sync or not. Pure; the two requests that it may take are the caller's.
 
 1. `suspicion`: the projection differs, or the agent still holds a field that left the desired object.
-2. On suspicion only: a dry run of the apply. What it would change is the difference (`changes`); nothing, and the object is in sync:
-   defaults, normalisation and mutating webhooks are the server's way of writing what was asked for.
+2. On suspicion only: a dry run of the apply. What it would change is the difference (`changes`); nothing, and
+   the object is in sync: defaults, normalisation and mutating webhooks are the server's way of writing what
+   was asked for.
 
-A verdict holds as long as neither side changes. Of the live one, what counts is its content; and while the agent holds every field that is
-desired, only those fields count, whatever others do to the rest.
+A verdict holds as long as neither side changes. Of the live one, what counts is its content; and while the
+agent holds every field that is desired, only those fields count, whatever others do to the rest.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ Pointers = Iterable[tuple[str, ...]]
 
 @dataclass(frozen=True, slots=True)
 class LiveState:
-    """What a verdict depends on of a live object: digests of the fields that the agent holds, and of the whole content."""
+    """What a verdict depends on of a live object: digests of the fields that the agent holds, and of the
+    whole content.
+    """
 
     owned: bytes
     content: bytes
@@ -37,8 +40,8 @@ class LiveState:
 class Verdict:
     """What was found, for which desired object (its digest) and which state of the live one.
 
-    `state.owned` is empty where the agent doesn't hold everything that is desired. `paths` are JSON pointers without values: a Secret's
-    stay on the cluster.
+    `state.owned` is empty where the agent doesn't hold everything that is desired. `paths` are JSON pointers
+    without values: a Secret's stay on the cluster.
     """
 
     desired: bytes
@@ -60,7 +63,9 @@ def state_of(live: Mapping[str, Any], manager: str) -> LiveState:
 
 
 def verdict(desired: Object, wanted: bytes, live: Object, manager: str, paths: tuple[str, ...]) -> Verdict:
-    """Return the verdict on a live object, given its desired one, that one's digest, and the paths that differ."""
+    """Return the verdict on a live object, given its desired one, that one's digest, and the paths that
+    differ.
+    """
     state = state_of(live, manager)
     if not holds_all(live, desired, manager):
         state = LiveState(b"", state.content)

@@ -1,4 +1,6 @@
-"""Health of live objects and of applications, by Argo CD's documented semantics. Pure: plain objects in, verdicts out."""
+"""Health of live objects and of applications, by Argo CD's documented semantics. Pure: plain objects in,
+verdicts out.
+"""
 
 from edge_agent.health.application import application_health
 from edge_agent.health.checks import check

@@ -1,8 +1,9 @@
 """An application's health: the worst of its objects'.
 
-Kinds without a check don't count, nor does an object that says so itself (`argocd.argoproj.io/ignore-healthcheck`). A missing
-object alone doesn't make an application unhealthy: that it is OutOfSync says so already. Only when none of the objects that it should
-have is there, the application is Missing.
+Kinds without a check don't count, nor does an object that says so itself
+(`argocd.argoproj.io/ignore-healthcheck`). A missing object alone doesn't make an application unhealthy: that
+it is OutOfSync says so already. Only when none of the objects that it should have is there, the application
+is Missing.
 """
 
 from __future__ import annotations

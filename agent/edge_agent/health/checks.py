@@ -35,7 +35,9 @@ CHECKS: Mapping[tuple[str, str], Check] = {
 
 
 def check(group: str, kind: str, live: Mapping[str, Any]) -> Health | None:
-    """Return a live object's health, or None for a kind without a check. Anything being deleted is Progressing."""
+    """Return a live object's health, or None for a kind without a check. Anything being deleted is
+    Progressing.
+    """
     if section(live, "metadata").get("deletionTimestamp"):
         return Health(PROGRESSING, "is being deleted")
     judge = CHECKS.get((group, kind))

@@ -1,7 +1,8 @@
-"""Pod: by its phase; one that should run for ever is Healthy when ready and Degraded when its containers keep failing.
+"""Pod: by its phase; one that should run for ever is Healthy when ready and Degraded when its containers keep
+failing.
 
-A Pod with a finite life (restart policy OnFailure or Never) is Progressing while it runs: what waits for it waits for its end,
-and a pull that fails for a while must not end that wait.
+A Pod with a finite life (restart policy OnFailure or Never) is Progressing while it runs: what waits for it
+waits for its end, and a pull that fails for a while must not end that wait.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""Bring a cluster to what is desired: options, order, tracking, and what a sync does next. Pure; requests are made by `applications`."""
+"""Bring a cluster to what is desired: options, order, tracking, and what a sync does next. Pure; requests
+are made by `applications`.
+"""
 
 from edge_agent.sync.machine import Apply, Await, Doomed, Facts, Finished, Prune, Step, Validate, next_step
 from edge_agent.sync.policy import Policy, policy_of

@@ -1,17 +1,21 @@
-"""What a sync does next, given what is so. Pure: the whole order of a sync is decided here, no request is made.
+"""What a sync does next, given what is so. Pure: the whole order of a sync is decided here, no request is
+made.
 
 The steps, over and over until one of them is `Finished` or `Await`:
 
-1. Something is refused before anything is asked (no such hook yet, an object of another application): Finished, nothing touched.
-2. `Validate`: a dry run of whatever would be applied. One refusal and the sync is over, nothing touched. What can't be judged yet,
-   because its namespace or its definition comes with this very sync, is judged as soon as that is there, before the next apply.
-3. `Apply`: wave by wave, within a wave kind by kind; the objects of one kind at the same time. One failure ends the sync after its group.
-4. `Await`: an object waits for what it needs to be ready; the next wave waits until this one's objects are in sync and healthy.
-   Degraded there fails the sync. The last wave is not waited for.
+1. Something is refused before anything is asked (no such hook yet, an object of another application):
+   Finished, nothing touched.
+2. `Validate`: a dry run of whatever would be applied. One refusal and the sync is over, nothing touched. What
+   can't be judged yet, because its namespace or its definition comes with this very sync, is judged as soon
+   as that is there, before the next apply.
+3. `Apply`: wave by wave, within a wave kind by kind; the objects of one kind at the same time. One failure
+   ends the sync after its group.
+4. `Await`: an object waits for what it needs to be ready; the next wave waits until this one's objects are in
+   sync and healthy. Degraded there fails the sync. The last wave is not waited for.
 5. `Prune`: last wave and last kind first. Nothing is pruned before everything is applied.
 
-The state is what is true on the cluster plus the outcomes so far: called again after a crash, with no outcomes, it goes on where the cluster
-stands, since what was applied is in sync.
+The state is what is true on the cluster plus the outcomes so far: called again after a crash, with no
+outcomes, it goes on where the cluster stands, since what was applied is in sync.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Sync options, of the application (`spec.syncPolicy.syncOptions`) and of one object (its annotation). Pure.
 
-Written `Name=value`; an object's own option overrides the application's. Options that change nothing here are kept and ignored; those that
-would change something and aren't supported are refused by the hub before they get here.
+Written `Name=value`; an object's own option overrides the application's. Options that change nothing here are
+kept and ignored; those that would change something and aren't supported are refused by the hub before they
+get here.
 """
 
 from __future__ import annotations

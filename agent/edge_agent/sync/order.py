@@ -33,7 +33,9 @@ def rank(kind: str) -> int:
 
 
 def wave(manifest: Mapping[str, Any]) -> int:
-    """Return an object's wave: its annotation, else Helm's hook weight, else 0. What is no number counts as 0."""
+    """Return an object's wave: its annotation, else Helm's hook weight, else 0. What is no number counts
+    as 0.
+    """
     annotations = (manifest.get("metadata") or {}).get("annotations") or {}
     for name in (WAVE, HELM_WEIGHT):
         try:

@@ -14,7 +14,8 @@ from edge_agent.sync import options
 if TYPE_CHECKING:
     from edge_agent.sync.options import Options
 
-# Seconds. Argo CD's own backoff grows to 3 minutes and ends after 5 attempts; here it grows a little further and never ends.
+# Seconds. Argo CD's own backoff grows to 3 minutes and ends after 5 attempts; here it grows a little further
+# and never ends.
 DEFAULT_BACKOFF = Backoff(first_s=5.0, cap_s=300.0)
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
@@ -73,7 +74,9 @@ def _backoff(given: Mapping[str, Any]) -> Backoff:
 
 
 def duration_s(value: Any, default_s: float) -> float:
-    """Read a duration as Argo CD writes them: `90`, `1m30s`, `500ms`. Return the default where there is none."""
+    """Read a duration as Argo CD writes them: `90`, `1m30s`, `500ms`. Return the default where there is
+    none.
+    """
     text = str(value if value is not None else "").strip()
     if not text:
         return default_s

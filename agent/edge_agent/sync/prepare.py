@@ -1,8 +1,8 @@
 """From a bundle's manifests to what is wanted on this cluster: named, placed, tracked, in order. Pure.
 
-What differs per cluster and application (destination namespace, tracking) is added here, so that a thousand clusters share one
-bundle. A manifest that can't be anything (no kind, no name, the same object twice) is a problem with a name, and keeps no other
-object from being prepared.
+What differs per cluster and application (destination namespace, tracking) is added here, so that a thousand
+clusters share one bundle. A manifest that can't be anything (no kind, no name, the same object twice) is a
+problem with a name, and keeps no other object from being prepared.
 """
 
 from __future__ import annotations
@@ -74,7 +74,9 @@ class Prepared:
 
 
 def prepare(app: str, manifests: Iterable[Object], policy: Policy, scope: Scope) -> Prepared:
-    """Prepare an application's manifests as its policy says. Of the same object twice the later one counts."""
+    """Prepare an application's manifests as its policy says. Of the same object twice the later one
+    counts.
+    """
     whole = list(_flat(manifests))
     defined = _definitions(whole)
     problems: list[Problem] = []
@@ -151,7 +153,9 @@ def _place(
 
 
 def _settled(manifest: Object) -> Object:
-    """Write a Secret's `stringData` as the `data` it becomes: what is owned is then what is stored, and drift is seen."""
+    """Write a Secret's `stringData` as the `data` it becomes: what is owned is then what is stored, and
+    drift is seen.
+    """
     plain = manifest.get("stringData")
     if (
         manifest.get("kind") != "Secret"

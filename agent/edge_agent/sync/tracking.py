@@ -1,8 +1,9 @@
 """Which application an object belongs to, written on the object itself.
 
-The annotation `argocd.argoproj.io/tracking-id: <app>:<group>/<kind>:<namespace>/<name>` is Argo CD's; the label
-`app.outrider.dev/name` is what watches select by. An object is an application's only when both name that application and the
-annotation names this very object: an object that somebody copied, labels and all, is nobody's.
+The annotation `argocd.argoproj.io/tracking-id: <app>:<group>/<kind>:<namespace>/<name>` is Argo CD's; the
+label `app.outrider.dev/name` is what watches select by. An object is an application's only when both name
+that application and the annotation names this very object: an object that somebody copied, labels and all, is
+nobody's.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ def tracking_id(app: str, key: Key) -> str:
 
 
 def label_value(app: str) -> str:
-    """Return the label's value for an application: its name, or a part and a digest of one that is too long."""
+    """Return the label's value for an application: its name, or a part and a digest of one that is too
+    long.
+    """
     if len(app) <= _LABEL_LIMIT:
         return app
     digest = hashlib.sha256(app.encode()).hexdigest()[:10]
