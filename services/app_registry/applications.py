@@ -97,10 +97,14 @@ class Applications:
                 ) from error
             return [f"{error}; the application waits for it"]
         name = AppName(document.application.metadata.name)
+        places = {
+            place for place in self._generations.places(name) if not self._generations.is_done(place, name)
+        }
+        if (before := self._fleet.placements.of(name)) is not None:
+            places.add(before)
         return [
             f"the application moves from cluster {place!r} to {cluster!r}; what it deployed on {place!r} stays there"
-            for place in self._generations.places(name)
-            if place != cluster and not self._generations.is_done(place, name)
+            for place in sorted(places - {cluster})
         ]
 
     async def _store(self, name: AppName, record: ApplicationRecord, revision: int) -> None:

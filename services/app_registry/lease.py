@@ -1,8 +1,8 @@
 """One registry works at a time: a lease in bucket `registry`, taken and renewed by compare-and-set.
 
-No clocks are compared. Who waits watches the lease's revision: when it has not changed for `TTL_S` by its own clock, the
-holder is gone and the lease is taken. Who holds it stops by its own clock before that: `RENEW_S` apart it renews, and after
-`GIVE_UP_S` without success it stops working. A registry that is asked to stop gives the lease back, so its successor need
+No clocks are compared. Who waits watches the lease's revision: when it has not changed for the lease's time by its own
+clock, the holder is gone and the lease is taken. Who holds it renews it after a quarter of that time, and stops working when
+three quarters have passed without success. A registry that is asked to stop gives the lease back, so its successor need
 not wait; one that was killed and starts again under the same name (one host runs one registry) takes it at once.
 
 What is left: a process that was frozen and wakes after its lease ran out may write once more before it notices. Its record's
@@ -29,9 +29,8 @@ log = structlog.get_logger()
 
 KEY = "lease"
 TTL_S = 8.0
-RENEW_S = 2.0
-GIVE_UP_S = 6.0
-# Below TTL_S by more than two clocks drift apart in that time.
+# A registry that was killed is replaced after this; one that is asked to stop, at once.
+GIVE_BACK_WITHIN_S = 2.0
 FREE = ""
 _FREED = codec.canonical([FREE, ""])
 NEVER = -1
@@ -51,9 +50,9 @@ class Holder(NamedTuple):
 class Lease:
     """The lease, seen from one process."""
 
-    def __init__(self, js: JetStream, holder: Holder, *, take_over: bool) -> None:
+    def __init__(self, js: JetStream, holder: Holder, *, take_over: bool, ttl_s: float = TTL_S) -> None:
         """`take_over`: the lease of a process of the same name is taken at once. Only for a process's first term."""
-        self._js, self._holder, self._take_over = js, holder, take_over
+        self._js, self._holder, self._take_over, self._ttl_s = js, holder, take_over, ttl_s
         self._bucket = KeyValue(js, REGISTRY)
         self._revision = 0
 
@@ -65,7 +64,12 @@ class Lease:
         try:
             async with background(self._renew(), name="renew the lease"):
                 yield
-        finally:
+        except LeaseLost:
+            raise
+        except BaseException:
+            await self._give_back()
+            raise
+        else:
             await self._give_back()
 
     async def _take(self) -> None:
@@ -92,7 +96,7 @@ class Lease:
         return name == FREE or (self._take_over and name == self._holder.name)
 
     async def _silent_revision(self, revision: int) -> int:
-        """Watch the lease until it is given back, or not renewed for TTL_S; return the last revision seen.
+        """Watch the lease until it is given back, or not renewed for its time; return the last revision seen.
 
         The caller looks again: what was silent for us only, because our connection was lost, has another revision by then.
         """
@@ -100,7 +104,7 @@ class Lease:
         async with aclosing(watching):  # type: ignore[type-var]
             with suppress(TimeoutError):
                 while True:
-                    async with asyncio.timeout(TTL_S):
+                    async with asyncio.timeout(self._ttl_s):
                         changes = (await anext(watching)).changes
                     revision = changes[-1].revision if changes else revision
                     if changes and changes[-1].value == _FREED:
@@ -109,28 +113,34 @@ class Lease:
 
     async def _renew(self) -> None:
         loop = asyncio.get_running_loop()
-        renewed_at_s = loop.time()
+        held_until_s = loop.time() + 0.75 * self._ttl_s
         while True:
-            await asyncio.sleep(RENEW_S)
+            await asyncio.sleep(min(self._ttl_s / 4, held_until_s - loop.time()))
+            begun_s = loop.time()
             try:
-                async with asyncio.timeout_at(renewed_at_s + GIVE_UP_S):
-                    self._revision = await self._bucket.replace(KEY, self._value(), self._revision)
-            except WrongRevision as error:
-                seen = await current(self._js, REGISTRY, KEY)
-                if seen.value != self._value():
-                    raise LeaseLost("another registry has taken the lease") from error
-                # Our own renewal, whose acknowledgement was lost.
-                self._revision = seen.revision
+                async with asyncio.timeout_at(held_until_s):
+                    await self._write()
             except (BusError, TimeoutError) as error:
-                if loop.time() >= renewed_at_s + GIVE_UP_S:
-                    raise LeaseLost("the lease could not be renewed") from error
+                if loop.time() >= held_until_s:
+                    raise LeaseLost("the lease could not be renewed in time") from error
                 log.warning("lease not renewed", reason=str(error))
-                continue
-            renewed_at_s = loop.time()
+            else:
+                # From before the write: who waits may have seen it as early as that.
+                held_until_s = begun_s + 0.75 * self._ttl_s
+
+    async def _write(self) -> None:
+        try:
+            self._revision = await self._bucket.replace(KEY, self._value(), self._revision)
+        except WrongRevision as error:
+            seen = await current(self._js, REGISTRY, KEY)
+            if seen.value != self._value():
+                raise LeaseLost("another registry has taken the lease") from error
+            # Our own renewal, whose acknowledgement was lost.
+            self._revision = seen.revision
 
     async def _give_back(self) -> None:
         with suppress(BusError, TimeoutError):
-            async with asyncio.timeout(RENEW_S):
+            async with asyncio.timeout(GIVE_BACK_WITHIN_S):
                 await self._bucket.replace(KEY, _FREED, self._revision)
 
     def _value(self) -> bytes:

@@ -3,7 +3,8 @@
 import asyncio
 import random
 import secrets
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 
 import structlog
@@ -31,6 +32,7 @@ from outrider.bus.services import Endpoint, serve
 from outrider.bus.topology import ensure
 from outrider.identity import credentials
 from outrider.names import AppName, ClusterName
+from outrider.tasks import background
 from outrider.topology import APPLICATIONS, CONDITIONS, HUB, SOURCES
 
 log = structlog.get_logger()
@@ -45,17 +47,42 @@ async def run(settings: Settings) -> None:
     bus = credentials.bus_settings(settings.credentials, settings.servers)
     holder = Holder(settings.replica, secrets.token_hex(8))
     first_term = True
-    while True:
-        try:
-            # A connection for each term: what was subscribed to in the last one must not answer in the next.
-            async with connected(bus) as connection:
-                js = JetStream(connection)
-                await ensure(js, HUB.of("registry"))
-                async with Lease(js, holder, take_over=first_term).held():
-                    await Registry(settings, bus, connection, js).work()
-        except LeaseLost as error:
-            first_term = False
-            log.warning("stopped working", reason=str(error))
+    async with _connected(bus) as connection:
+        await ensure(JetStream(connection), HUB.of("registry"))
+        while True:
+            try:
+                async with Lease(JetStream(connection), holder, take_over=first_term).held():
+                    await _term(settings, bus)
+            except LeaseLost as error:
+                first_term = False
+                _end_if_cancelled()
+                log.warning("stopped working", reason=str(error))
+
+
+async def _term(settings: Settings, bus: BusSettings) -> None:
+    """Work for as long as the lease is held, on a connection of its own: once that is closed, nothing is written any more."""
+    async with AsyncExitStack() as opened:
+        connection = await opened.enter_async_context(_connected(bus))
+        registry = Registry(settings, bus, connection, JetStream(connection))
+        # Closed before those who answer on it end: no request reaches a registry that is on its way out.
+        async with background(registry.serve(), name="serve"), opened.pop_all():
+            await registry.work()
+
+
+@asynccontextmanager
+async def _connected(bus: BusSettings) -> AsyncIterator[Connection]:
+    """Connect with an inbox of one's own: what another replica or an earlier process asked for is answered elsewhere."""
+    async with connected(bus, wait=False) as connection:
+        connection.inbox = f"{connection.inbox}.{secrets.token_hex(4)}"
+        await connection.wait_connected()
+        yield connection
+
+
+def _end_if_cancelled() -> None:
+    # A task group that ends with an error swallows a cancellation that comes while it ends; the task still knows of it.
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def _now() -> datetime:
@@ -77,6 +104,7 @@ class Registry:
     ) -> None:
         rng = rng or random.SystemRandom()
         self._connection, self._js = connection, js
+        self._ready = asyncio.Event()
         self.fleet, self.generations = Fleet(), Generations()
         self._identities = Identities(settings.keys, js, bus, clock)
         seed = self._identities.desired_seed
@@ -97,14 +125,21 @@ class Registry:
         self._sources: WorkQueue[str] = WorkQueue(
             "sources", reconciler.bring_source, concurrent_max=CONCURRENT_MAX, rng=rng
         )
-        self._commands = Commands(connection, js, rng, settings.command_timeout_s)
+        self._commands = Commands(connection, rng, settings.command_timeout_s)
         self._applications = Applications(js, self.fleet, self.generations, self._commands, clock)
         self._clusters = Clusters(js, self.fleet, self._identities, publisher, self._touch, clock)
         self._repositories = Repositories(js, self.fleet, self._identities, clock)
         self._resync = Resync(connection, js, self.generations, self._tombstones, self._raise_epoch)
 
+    async def serve(self) -> None:
+        """Answer requests until cancelled, once everything has been read."""
+        await self._ready.wait()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._resync.serve(), name="resync")
+            tasks.create_task(serve(self._connection, NAME, VERSION, self._endpoints()), name="requests")
+
     async def work(self) -> None:
-        """Work until cancelled, or until the first loop fails."""
+        """Reconcile until cancelled, or until the first loop fails."""
         async with following(self._js, self.fleet, self.generations, self._on_touched):
             self._sources.add(*self.fleet.stored_sources)
             self._apps.add(*self.fleet.conditions)
@@ -115,9 +150,8 @@ class Registry:
                 tasks.create_task(self._apps.run(), name="applications")
                 tasks.create_task(self._sources.run(), name="sources")
                 tasks.create_task(self._tombstones.run(), name="tombstones")
-                tasks.create_task(self._resync.serve(), name="resync")
-                tasks.create_task(serve(self._connection, NAME, VERSION, self._endpoints()), name="serve")
                 tasks.create_task(self._identities.push_again(), name="revocations")
+                self._ready.set()
                 log.info("registry ready", applications=len(self.fleet.applications))
 
     def _endpoints(self) -> list[Endpoint]:

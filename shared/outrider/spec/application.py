@@ -30,7 +30,7 @@ def _pointer(text: str) -> str:
 class Destination(Model):
     """Where an application runs: a cluster by name or by the server URL that it was registered with."""
 
-    server: str = Field("", max_length=2048)
+    server: str = Field(default="", max_length=2048)
     name: str = ""
     namespace: str = ""
 
@@ -76,10 +76,10 @@ class IgnoredDifference(Model):
     name: str = ""
     namespace: str = ""
     json_pointers: list[Annotated[str, AfterValidator(_pointer)]] = Field(
-        [], alias="jsonPointers", max_length=256
+        default=[], alias="jsonPointers", max_length=256
     )
     jq_path_expressions: Annotated[None, refused("is not supported yet: use jsonPointers")] = Field(
-        None, alias="jqPathExpressions"
+        default=None, alias="jqPathExpressions"
     )
     managed_fields_managers: Annotated[None, refused("is not supported yet: use jsonPointers")] = None
 
@@ -104,9 +104,9 @@ class ApplicationSpec(Model):
     destination: Destination
     source: ApplicationSource
     sync_policy: SyncPolicy | None = None
-    ignore_differences: list[IgnoredDifference] = Field([], max_length=256)
-    info: list[Info] = Field([], max_length=256)
-    revision_history_limit: int | None = Field(None, ge=0, le=1000)
+    ignore_differences: list[IgnoredDifference] = Field(default=[], max_length=256)
+    info: list[Info] = Field(default=[], max_length=256)
+    revision_history_limit: int | None = Field(default=None, ge=0, le=1000)
     sources: Annotated[None, refused("is not supported yet: give one source in spec.source")] = None
     source_hydrator: Annotated[None, refused("is not supported yet: give spec.source")] = None
 

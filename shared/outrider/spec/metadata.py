@@ -41,7 +41,7 @@ class Metadata(Model):
     namespace: str = ""
     labels: dict[str, str] = Field(default_factory=dict)
     annotations: dict[str, str] = Field(default_factory=dict)
-    finalizers: list[Annotated[str, AfterValidator(_finalizer)]] = Field([], max_length=16)
+    finalizers: list[Annotated[str, AfterValidator(_finalizer)]] = Field(default=[], max_length=16)
     generate_name: Annotated[None, refused("is not supported: give metadata.name")] = None
 
     @property

@@ -79,14 +79,14 @@ class Backoff(Model):
     """How the pauses between attempts of a sync grow."""
 
     duration: Duration | None = None
-    factor: int | None = Field(None, ge=1, le=100)
+    factor: int | None = Field(default=None, ge=1, le=100)
     max_duration: Duration | None = None
 
 
 class Retry(Model):
     """When to give up on a sync that fails; limit below 0: never."""
 
-    limit: int | None = Field(None, ge=-1, le=1 << 31)
+    limit: int | None = Field(default=None, ge=-1, le=1 << 31)
     backoff: Backoff | None = None
     refresh: Annotated[
         None, refused("is not supported: an attempt always uses the newest revision; remove it")
@@ -97,7 +97,7 @@ class SyncPolicy(Model):
     """How an application is synced."""
 
     automated: Automated | None = None
-    sync_options: list[SyncOption] = Field([], max_length=64)
+    sync_options: list[SyncOption] = Field(default=[], max_length=64)
     retry: Retry | None = None
     managed_namespace_metadata: Annotated[
         None,

@@ -9,10 +9,10 @@ import pytest
 from app_registry.service import run
 from app_registry.settings import Settings
 from outrider import codec, delta, subjects
-from outrider.bus import BusSettings, Connection, Disconnected, NoResponders, RequestTimedOut, connected
+from outrider.bus import BusError, BusSettings, Connection, Disconnected, NoResponders, connected
 from outrider.bus.buckets import KeyValue
-from outrider.bus.model import User
 from outrider.bus.jetstream import JetStream
+from outrider.bus.model import User
 from outrider.bus.services import RequestRefused, ask
 from outrider.generations import holdings_digest
 from outrider.identity import credentials, hub_state, signatures
@@ -163,14 +163,18 @@ class Fleet:
         return answer
 
     async def ready(self) -> None:
-        async def answers() -> bool:
-            try:
-                await self.ask("repo.key")
-            except (NoResponders, Disconnected, RequestTimedOut):
-                return False
-            return True
+        await eventually(self.answers, 20)
 
-        await eventually(answers, 20)
+    async def answers(self) -> bool:
+        """Whether a registry answers; a request that met one on its way out is lost and asked again."""
+        while True:
+            try:
+                await ask(self.person, subjects.registry("repo.key"), timeout_s=0.5)
+            except (NoResponders, Disconnected):
+                return False
+            except BusError:
+                continue
+            return True
 
     async def add_cluster(self, name: str, key: KeyPair | None = None, **more: Any) -> BusSettings:
         key = key or generate("user")
