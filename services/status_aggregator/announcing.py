@@ -11,7 +11,7 @@ from outrider.bus import BusError
 from outrider.bus.jetstream import JetStream
 from outrider.names import ClusterName
 from status_aggregator import events
-from status_aggregator.pipeline import all_written
+from status_aggregator.bulk import Bulk, Put
 from status_aggregator.presence import Presence
 from status_aggregator.records import EdgeTable
 
@@ -31,7 +31,8 @@ class Announcing:
         may_write: Callable[[], bool],
         now_ms: Callable[[], int],
     ) -> None:
-        self._js, self._presence, self._edges = js, presence, edges
+        self._connection, self._events = js.connection, Bulk(js)
+        self._presence, self._edges = presence, edges
         self._on_online = on_online
         self._may_write, self._now_ms = may_write, now_ms
         self.changes = 0
@@ -42,26 +43,36 @@ class Announcing:
         while True:
             concerned = await self._presence.concerned()
             try:
-                await all_written(self._announce(cluster) for cluster in sorted(concerned))
+                await self._announce(sorted(concerned))
             except BusError as error:
                 log.warning("presence not written, trying again", reason=str(error), clusters=len(concerned))
                 self._presence.concern(concerned)
-                await self._js.connection.pause()
-                await self._js.connection.wait_connected()
+                await self._connection.pause()
+                await self._connection.wait_connected()
 
-    async def _announce(self, cluster: ClusterName) -> None:
-        """Bring the record of a cluster to what is known; nothing happens where that is so."""
-        connections, record = self._presence.connections, self._edges.get(cluster)
-        online = connections.is_online(cluster)
-        if cluster not in connections.registered or online == record.online:
-            return
-        if not (self._presence.is_known or online) or not self._may_write():
+    async def _announce(self, clusters: list[ClusterName]) -> None:
+        """Bring the records of clusters to what is known."""
+        if not self._may_write():
+            self._presence.concern(clusters)
+            await self._connection.pause()
             return
         now_ms = self._now_ms()
-        event = events.of_presence(cluster, online=online, before_since_ms=record.since_ms, at_ms=now_ms)
-        await self._js.publish(event.subject, event.body, event.headers)
-        await self._edges.update(cluster, online=online, since_ms=now_ms)
-        self.changes += 1
-        log.info("cluster online" if online else "cluster offline", cluster=cluster)
-        if online:
-            self._on_online(cluster)
+        changed = {c: self._presence.connections.is_online(c) for c in clusters if self._has_changed(c)}
+        told = [
+            events.of_presence(c, online=online, before_since_ms=self._edges.get(c).since_ms, at_ms=now_ms)
+            for c, online in changed.items()
+        ]
+        await self._events.write([Put(event.subject, event.body, event.headers) for event in told])
+        await self._edges.write({c: {"online": online, "since_ms": now_ms} for c, online in changed.items()})
+        self.changes += len(changed)
+        for cluster, online in changed.items():
+            log.info("cluster online" if online else "cluster offline", cluster=cluster)
+            if online:
+                self._on_online(cluster)
+
+    def _has_changed(self, cluster: ClusterName) -> bool:
+        connections = self._presence.connections
+        online = connections.is_online(cluster)
+        if cluster not in connections.registered or online == self._edges.get(cluster).online:
+            return False
+        return online or self._presence.is_known

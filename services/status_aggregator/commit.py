@@ -8,7 +8,6 @@ the cursor: a document that was written already has the announced digest, and ch
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import structlog
 
@@ -18,10 +17,11 @@ from outrider.bus.jetstream import JetStream
 from outrider.codec import MalformedMessage
 from outrider.names import ClusterName
 from outrider.records import StatusRecord
+from outrider.topology import STATUSES
 from status_aggregator import frames
+from status_aggregator.bulk import Bulk, Put, delete, put
 from status_aggregator.events import Event
-from status_aggregator.pipeline import all_written
-from status_aggregator.records import CURSOR, Cursor, EdgeTable, Key
+from status_aggregator.records import Changes, Cursor, EdgeTable, Key
 from status_aggregator.rejections import Rejections
 from status_aggregator.words import MALFORMED, Gone, Refused, Said, Word, resolve, troubled
 
@@ -30,13 +30,10 @@ log = structlog.get_logger()
 AHEAD_MAX = 20_000
 # Documents and events that wait for a commit; beyond, folding waits: the stream keeps the rest.
 EVENTS_MAX = 5_000
-# Events that wait; beyond, only the newest of each subject is kept, and the others are counted.
-
+# Events that wait; beyond, only the newest of each kind and application is kept, and the others are counted.
 
 WORDS_MAX = 8
 # Of one application in one commit; beyond, it is settled at once which of them stands.
-
-
 NOTHING = StatusRecord(b"", 0, 0)
 
 
@@ -48,8 +45,8 @@ class Commit:
     events: list[Event] = field(default_factory=list)
     documents: dict[Key, list[Said]] = field(default_factory=dict)
     # all that was said of each application since the last commit
-    edges: dict[ClusterName, dict[str, Any] | None] = field(default_factory=dict)
-    # fields of the EdgeRecord; None: the cluster is gone
+    edges: dict[ClusterName, Changes] = field(default_factory=dict)
+    _thin_at: int = EVENTS_MAX
 
     def __len__(self) -> int:
         return len(self.events) + len(self.documents)
@@ -62,11 +59,11 @@ class Commit:
             words[:] = resolve(words).words
 
     def thin(self) -> int:
-        """Keep the newest event of each subject if there are too many; return how many are dropped."""
+        """Keep the newest event of each kind and application if there are too many; return how many are dropped."""
         before = len(self.events)
-        if before > EVENTS_MAX:
-            newest = {event.subject: event for event in reversed(self.events)}
-            self.events = list(reversed(newest.values()))
+        if before > self._thin_at:
+            self.events = list({event[:3]: event for event in self.events}.values())
+            self._thin_at = max(EVENTS_MAX, 2 * len(self.events))
         return before - len(self.events)
 
 
@@ -76,17 +73,17 @@ class Committer:
     def __init__(
         self,
         js: JetStream,
-        bucket: KeyValue,
+        bulk: Bulk,
         edges: EdgeTable,
         rejections: Rejections,
         may_write: Callable[[], bool],
     ) -> None:
+        self._connection, self._bucket, self._events = js.connection, KeyValue(js, STATUSES), Bulk(js)
+        self._bulk, self._edges, self._rejections = bulk, edges, rejections
         self._may_write = may_write
-        self._js, self._bucket, self._edges, self._rejections = js, bucket, edges, rejections
         self._dirty, self._room = asyncio.Event(), asyncio.Event()
         self._room.set()
         self.pending = Commit()
-        self.committed = Cursor(0)
         self.documents_written = self.events_published = self.events_dropped = 0
 
     def changed(self) -> None:
@@ -121,49 +118,28 @@ class Committer:
                 log.warning(
                     "status not written, trying again", reason=str(error), documents=len(commit.documents)
                 )
-            await self._js.connection.pause()
-            await self._js.connection.wait_connected()
+            await self._connection.pause()
+            await self._connection.wait_connected()
 
     async def write(self, commit: Commit) -> None:
         """Write one commit. BusError: it must be written again."""
-        await all_written(
-            self._js.publish(event.subject, event.body, event.headers) for event in commit.events
-        )
-        await all_written(self._document(key, words) for key, words in commit.documents.items())
-        await all_written(self._edge(cluster, changes) for cluster, changes in commit.edges.items())
-        if commit.cursor is not None:
-            await self._bucket.put(CURSOR, commit.cursor.pack())
-            self.committed = commit.cursor
+        await self._events.write([Put(event.subject, event.body, event.headers) for event in commit.events])
+        await self._bulk.write([await self._document(key, words) for key, words in commit.documents.items()])
+        await self._edges.write(commit.edges, commit.cursor)
         self.documents_written += len(commit.documents)
         self.events_published += len(commit.events)
 
-    async def _edge(self, cluster: ClusterName, changes: dict[str, Any] | None) -> None:
-        if changes is None:
-            await self._edges.forget(cluster)
-        else:
-            await self._edges.update(cluster, **changes)
-
-    async def _document(self, key: Key, words: list[Said]) -> None:
-        """Write what stands."""
+    async def _document(self, key: Key, words: list[Said]) -> Put:
+        """Return how to write what stands."""
         last, refused = resolve(words)
         if refused is not None:
-            record = await self._stored(key) if last is None else _record(last)
-            await self._troubled(key, record, refused)
+            record = _troubled(await self._stored(key) if last is None else _record(last), refused)
+            self._rejections.add(refused.kind, cluster=key.cluster, count=refused.kind == MALFORMED)
         elif isinstance(last, Word):
-            await self._bucket.put(key.text, _record(last).pack())
+            record = _record(last)
         else:
-            await self._bucket.delete(key.text)
-
-    async def _troubled(self, key: Key, record: StatusRecord, refused: Refused) -> None:
-        """Write the last good document, saying that there is a newer one.
-
-        After a restart its digest differs from the edge's, which is then asked once more.
-        """
-        if refused.kind == MALFORMED:
-            self._rejections.add(refused.kind, cluster=key.cluster)
-        at_ms = record.observed_at_ms or refused.received_at_ms
-        document = troubled(record.document, refused.kind)
-        await self._bucket.put(key.text, StatusRecord(document, at_ms, refused.received_at_ms).pack())
+            return delete(STATUSES, key.text)
+        return put(STATUSES, key.text, record.pack())
 
     async def _stored(self, key: Key) -> StatusRecord:
         try:
@@ -176,3 +152,12 @@ def _record(word: Word | Gone) -> StatusRecord:
     if isinstance(word, Gone):
         return NOTHING
     return StatusRecord(frames.unpack(word.held.frame), word.observed_at_ms, word.received_at_ms)
+
+
+def _troubled(record: StatusRecord, refused: Refused) -> StatusRecord:
+    """Return the last good document, saying that there is a newer one.
+
+    After a restart its digest differs from the edge's, which is then asked once more.
+    """
+    observed_at_ms = record.observed_at_ms or refused.received_at_ms
+    return StatusRecord(troubled(record.document, refused.kind), observed_at_ms, refused.received_at_ms)

@@ -21,17 +21,56 @@ _TYPE = "dev.outrider"
 _FINISHED = {"Succeeded": "sync-succeeded", "Failed": "sync-failed", "Error": "sync-failed"}
 
 
-class Event(NamedTuple):
-    """An event, ready to be published."""
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 
-    subject: str
-    id: str
-    body: bytes
+
+class Event(NamedTuple):
+    """One event. Its body is made when it is sent: in a storm, most are replaced by newer ones before."""
+
+    cluster: ClusterName
+    app: str
+    # token
+    name: str
+    place: tuple[int, int]
+    # what orders it among those of its kind
+    at_ms: int
+    data: dict[str, Any]
+
+    @property
+    def subject(self) -> str:
+        """Where it is published."""
+        app = self.app if self.app == NO_APP else from_token(self.app)
+        return subjects.event(self.cluster, AppName(app), self.name)
+
+    @property
+    def id(self) -> str:
+        """By which a repeat is recognised."""
+        return f"{self.cluster}/{self.place[0]}/{self.place[1]}/{self.app}/{self.name}"
 
     @property
     def headers(self) -> dict[str, str]:
         """Headers by which the stream recognises a repeat."""
         return {"Nats-Msg-Id": self.id}
+
+    @property
+    def body(self) -> bytes:
+        """The CloudEvent."""
+        about: dict[str, str] = {"cluster": self.cluster}
+        if self.app != NO_APP:
+            about["application"] = from_token(self.app)
+        moment = datetime.fromtimestamp(self.at_ms / 1000, UTC).isoformat(timespec="milliseconds")
+        event = {
+            "specversion": "1.0",
+            "id": self.id,
+            "source": "/outrider/status-aggregator",
+            "type": f"{_TYPE}.{self.name.replace('-', '.', 1)}",
+            "subject": "/".join(f"{key}s/{name}" for key, name in about.items()),
+            "time": moment.replace("+00:00", "Z"),
+            "datacontenttype": "application/json",
+            "sequence": f"{self.place[0]:020d}.{self.place[1]:020d}",
+            "data": {**about, **self.data},
+        }
+        return _encode(event).encode()
 
 
 def of_change(cluster: ClusterName, epoch: int, seq: int, change: Change, at_ms: int) -> Iterator[Event]:
@@ -41,37 +80,14 @@ def of_change(cluster: ClusterName, epoch: int, seq: int, change: Change, at_ms:
     data = {"sync": head.sync, "health": head.health, "revision": head.revision}
     if health_before != head.health:
         changed = {**data, "before": health_before}
-        yield _event(cluster, change.app, "health-changed", place, at_ms, changed)
+        yield Event(cluster, change.app, "health-changed", place, at_ms, changed)
     name = _FINISHED.get(head.phase)
     if name and [head.phase, head.started_at] != operation_before:
-        yield _event(cluster, change.app, name, place, at_ms, {**data, "startedAt": head.started_at})
+        yield Event(cluster, change.app, name, place, at_ms, {**data, "startedAt": head.started_at})
 
 
 def of_presence(cluster: ClusterName, *, online: bool, before_since_ms: int, at_ms: int) -> Event:
     """Return the event of a cluster that came or went; `before_since_ms`: since when it had been the opposite."""
     name = "cluster-online" if online else "cluster-offline"
     data = {"presence": "online" if online else "offline"}
-    return _event(cluster, NO_APP, name, (before_since_ms, 0), at_ms, data)
-
-
-def _event(
-    cluster: ClusterName, app: str, name: str, place: tuple[int, int], at_ms: int, data: dict[str, Any]
-) -> Event:
-    where = f"clusters/{cluster}" if app == NO_APP else f"clusters/{cluster}/applications/{from_token(app)}"
-    identity = f"{cluster}/{place[0]}/{place[1]}/{app}/{name}"
-    about = {"cluster": cluster} if app == NO_APP else {"cluster": cluster, "application": from_token(app)}
-    body = {
-        "specversion": "1.0",
-        "id": identity,
-        "source": "/outrider/status-aggregator",
-        "type": f"{_TYPE}.{name.replace('-', '.', 1)}",
-        "subject": where,
-        "time": datetime.fromtimestamp(at_ms / 1000, UTC)
-        .isoformat(timespec="milliseconds")
-        .replace("+00:00", "Z"),
-        "datacontenttype": "application/json",
-        "sequence": f"{place[0]:020d}.{place[1]:020d}",
-        "data": {**about, **data},
-    }
-    subject = subjects.event(cluster, AppName(from_token(app)) if app != NO_APP else NO_APP, name)
-    return Event(subject, identity, json.dumps(body, separators=(",", ":")).encode())
+    return Event(cluster, NO_APP, name, (before_since_ms, 0), at_ms, data)

@@ -12,6 +12,7 @@ from outrider.bus.jetstream import JetStream
 from outrider.names import ClusterName, from_token
 from outrider.topology import STATUSES
 from status_aggregator.announcing import Announcing
+from status_aggregator.bulk import Bulk
 from status_aggregator.commit import Committer
 from status_aggregator.fold import Limits
 from status_aggregator.ingest import Fleet, Ingest, starting_point
@@ -45,10 +46,10 @@ class Around:
 class Folding:
     """The parts of one term."""
 
-    def __init__(self, around: Around, fleet: Fleet, edges: EdgeTable, start: Cursor) -> None:
+    def __init__(self, around: Around, fleet: Fleet, bulk: Bulk, edges: EdgeTable, start: Cursor) -> None:
         js, rejections = around.js, around.rejections
         self.around, self._fleet, self._edges, self._start = around, fleet, edges, start
-        self.committer = Committer(js, KeyValue(js, STATUSES), edges, rejections, around.may_write)
+        self.committer = Committer(js, bulk, edges, rejections, around.may_write)
         self.announcing = Announcing(
             js,
             around.presence,
@@ -78,11 +79,11 @@ class Folding:
     @classmethod
     async def begin(cls, around: Around) -> "Folding":
         """Go on from what is stored. BusError: try again."""
-        bucket = KeyValue(around.js, STATUSES)
-        loaded = await load(bucket)
+        loaded = await load(KeyValue(around.js, STATUSES))
         start = await starting_point(around.js, loaded)
         log.info("folding from", seq=start.seq, clusters=len(loaded.edge_records))
-        return cls(around, Fleet.of(loaded), EdgeTable(bucket, loaded.edge_records), start)
+        bulk = Bulk(around.js)
+        return cls(around, Fleet.of(loaded), bulk, EdgeTable(bulk, loaded.edge_records), start)
 
     async def run(self) -> None:
         """Fold until cancelled."""

@@ -8,6 +8,8 @@
 A key of a cluster or application never begins with `_`.
 """
 
+import asyncio
+from collections.abc import Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, NamedTuple
@@ -17,12 +19,16 @@ from outrider.bus.buckets import KeyValue
 from outrider.codec import MalformedMessage, Message
 from outrider.names import ClusterName
 from outrider.records import EdgeRecord, StatusRecord
+from outrider.topology import STATUSES
 from status_aggregator import fold, frames
+from status_aggregator.bulk import Bulk, delete, put
 from status_aggregator.document import headline
 
 CURSOR = "_cursor"
 WRITER = "_writer"
 NEVER = EdgeRecord(online=False, since_ms=0)
+Changes = dict[str, Any] | None
+# Fields of an EdgeRecord; None: the cluster is no longer registered.
 
 
 @dataclass(frozen=True)
@@ -56,25 +62,35 @@ class Key(NamedTuple):
 
 
 class EdgeTable:
-    """The EdgeRecord of each cluster as the bucket has it. Two loops change parts of one record: both do it here."""
+    """The EdgeRecord of each cluster as the bucket has it. Two loops change parts of one record: one at a time."""
 
-    def __init__(self, bucket: KeyValue, records: dict[ClusterName, EdgeRecord]) -> None:
-        self._bucket = bucket
+    def __init__(self, bulk: Bulk, records: dict[ClusterName, EdgeRecord]) -> None:
+        self._bulk = bulk
+        self._writing = asyncio.Lock()
         self.records = records
 
     def get(self, cluster: ClusterName) -> EdgeRecord:
         """Return a cluster's record; NEVER for one that was not heard of."""
         return self.records.get(cluster, NEVER)
 
-    async def update(self, cluster: ClusterName, **changes: Any) -> None:
-        """Change fields of a record, and store it. BusError: the table has it, the next update stores it too."""
-        record = self.records[cluster] = replace(self.get(cluster), **changes)
-        await self._bucket.put(cluster, record.pack())
-
-    async def forget(self, cluster: ClusterName) -> None:
-        """Delete the record of a cluster that is no longer registered."""
-        self.records.pop(cluster, None)
-        await self._bucket.delete(cluster)
+    async def write(self, changes: Mapping[ClusterName, Changes], cursor: Cursor | None = None) -> None:
+        """Change fields of records, then the cursor. BusError: nothing counts as changed, it must be written again."""
+        async with self._writing:
+            changed = {
+                cluster: None if fields is None else replace(self.get(cluster), **fields)
+                for cluster, fields in changes.items()
+            }
+            puts = [
+                delete(STATUSES, cluster) if record is None else put(STATUSES, cluster, record.pack())
+                for cluster, record in changed.items()
+            ]
+            if cursor is not None:
+                puts.append(put(STATUSES, CURSOR, cursor.pack()))
+            await self._bulk.write(puts)
+            for cluster, record in changed.items():
+                self.records.pop(cluster, None)
+                if record is not None:
+                    self.records[cluster] = record
 
 
 @dataclass

@@ -15,6 +15,8 @@ class Rejections:
 
     def add(self, kind: str, *, cluster: str = "", reason: str = "", count: int = 1) -> None:
         """Count; the first of its kind is logged."""
+        if not count:
+            return
         first = kind not in self.counts
         self.counts[kind] += count
         if first:
