@@ -10,7 +10,7 @@ import msgpack
 import pytest
 
 from outrider import delta, subjects
-from outrider.bus import Connection
+from outrider.bus import Connection, NoResponders
 from outrider.bus.buckets import KeyValue
 from outrider.bus.jetstream import JetStream
 from outrider.bus.objects import Objects
@@ -24,6 +24,7 @@ from outrider.tasks import background
 from outrider.topology import BUNDLES, RENDERINGS, SOURCES
 from outrider_playground.demo import content
 from outrider_playground.demo.repository import Repository
+from outrider_playground.waiting import eventually
 from repo_renderer.service import work
 from repo_renderer.settings import Settings
 
@@ -87,6 +88,7 @@ async def registry(hub: Any, tmp_path: Path) -> AsyncIterator[Registry]:
 async def test_a_source_is_rendered_once_and_again_only_when_what_it_reads_moves(registry: Registry) -> None:
     shop = await registry.want("shop")
     first = await registry.until(shop, lambda record: bool(record.digest))
+    await eventually(lambda: serves_refresh(registry))
     assert {m["kind"] for m in await registry.manifests(first)} == {"Deployment", "Service", "ConfigMap"}
     registry.repository.commit({"README.md": "nothing that the shop reads"}, "Elsewhere")
     await registry.refresh()
@@ -115,6 +117,7 @@ async def test_a_chart_asks_for_its_release_and_everything_else_does_not(registr
 async def test_an_error_is_named_and_the_last_good_rendering_stays(registry: Registry) -> None:
     shop = await registry.want("shop")
     good = await registry.until(shop, lambda record: bool(record.digest))
+    await eventually(lambda: serves_refresh(registry))
     bad = registry.repository.commit({"shop/menu.yaml": content.MENU + "  broken: [1\n"}, "A mistake")
     await registry.refresh()
     failed = await registry.until(shop, lambda record: bool(record.error))
@@ -143,7 +146,17 @@ async def test_one_broken_source_delays_no_other(registry: Registry) -> None:
 
 
 async def test_a_repository_that_nobody_uses_is_refused_by_name(registry: Registry) -> None:
+    await registry.until(await registry.want("shop"), lambda record: bool(record.digest))
+    await eventually(lambda: serves_refresh(registry))
     with pytest.raises(RequestRefused, match="no application uses"):
         await ask(
             registry.connection, subjects.render("default", "refresh"), {"url": "https://example.com/x.git"}
         )
+
+
+async def serves_refresh(registry: Registry) -> bool:
+    try:
+        await registry.refresh()
+    except NoResponders:
+        return False
+    return True

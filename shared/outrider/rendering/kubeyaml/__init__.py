@@ -5,8 +5,8 @@ are text, keys are turned into text. The files come from strangers, so every doc
 aliases, and nothing recurses on their nesting.
 """
 
-from outrider.rendering.kubeyaml.bounds import Bounds, InvalidDocument
+from outrider.rendering.kubeyaml.bounds import Bounds, InvalidDocument, LimitExceeded
 from outrider.rendering.kubeyaml.json_reader import read_json
 from outrider.rendering.kubeyaml.reader import Document, read_yaml
 
-__all__ = ["Bounds", "Document", "InvalidDocument", "read_json", "read_yaml"]
+__all__ = ["Bounds", "Document", "InvalidDocument", "LimitExceeded", "read_json", "read_yaml"]

@@ -11,6 +11,10 @@ class InvalidDocument(ValueError):
         super().__init__(reason if line is None else f"line {line}: {reason}")
 
 
+class LimitExceeded(InvalidDocument):
+    """A file that holds more than is read: an attack or a mistake, never merely a file of another kind."""
+
+
 @dataclass(frozen=True)
 class Bounds:
     """Limits of one file.

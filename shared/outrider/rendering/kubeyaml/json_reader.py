@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
-from outrider.rendering.kubeyaml.bounds import Bounds, InvalidDocument
+from outrider.rendering.kubeyaml.bounds import Bounds, InvalidDocument, LimitExceeded
 from outrider.rendering.kubeyaml.reader import Document
 from outrider.rendering.kubeyaml.scalars import normal
 
@@ -37,7 +37,7 @@ _DECODER = json.JSONDecoder(parse_int=_integer, parse_float=_float, parse_consta
 def read_json(data: bytes, bounds: Bounds) -> Iterator[Document]:
     """Yield each document of the file; InvalidDocument, with its line where it is known, if one can't be read."""
     if len(data) > bounds.max_bytes:
-        raise InvalidDocument(f"has {len(data)} bytes, more than the {bounds.max_bytes} allowed")
+        raise LimitExceeded(f"has {len(data)} bytes, more than the {bounds.max_bytes} allowed")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -82,6 +82,6 @@ def _check_depth(text: str, max_depth: int) -> None:
         elif char in "[{":
             depth += 1
             if depth > max_depth:
-                raise InvalidDocument(f"is nested deeper than {max_depth} levels")
+                raise LimitExceeded(f"is nested deeper than {max_depth} levels")
         elif char in "]}":
             depth -= 1

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 import yaml
 
-from outrider.rendering.kubeyaml.bounds import Bounds, InvalidDocument
+from outrider.rendering.kubeyaml.bounds import Bounds, InvalidDocument, LimitExceeded
 from outrider.rendering.kubeyaml.scalars import Scalar, key, normal, resolve, tagged
 
 _NODE_WEIGHT = 8
@@ -59,7 +59,7 @@ def read_yaml(data: bytes, bounds: Bounds) -> Iterator[Document]:
     Documents before a broken one have been yielded by then: a caller that wants all or nothing collects them first.
     """
     if len(data) > bounds.max_bytes:
-        raise InvalidDocument(f"has {len(data)} bytes, more than the {bounds.max_bytes} allowed")
+        raise LimitExceeded(f"has {len(data)} bytes, more than the {bounds.max_bytes} allowed")
     builder = _Builder(bounds)
     try:
         for event in yaml.parse(data, Loader=yaml.CSafeLoader):
@@ -102,7 +102,7 @@ class _Builder:
         try:
             return _TAKE[type(event)](self, event)
         except InvalidDocument as error:
-            raise InvalidDocument(error.reason, error.line or _line(event)) from None
+            raise type(error)(error.reason, error.line or _line(event)) from None
 
     def _document_start(self, event: yaml.DocumentStartEvent) -> None:
         self._reset(_line(event))
@@ -116,7 +116,7 @@ class _Builder:
     def _spend(self, weight: int) -> None:
         self._weight += weight
         if self._weight > self._bounds.max_weight:
-            raise InvalidDocument(
+            raise LimitExceeded(
                 f"grows beyond {self._bounds.max_weight} bytes once its aliases are written out"
             )
 
@@ -183,7 +183,7 @@ class _Builder:
 
     def _check_depth(self, more: int) -> None:
         if len(self._stack) + more > self._bounds.max_depth:
-            raise InvalidDocument(f"is nested deeper than {self._bounds.max_depth} levels")
+            raise LimitExceeded(f"is nested deeper than {self._bounds.max_depth} levels")
 
     def _raise_height(self, child: int) -> None:
         if self._stack:

@@ -1,7 +1,8 @@
 """Render a folder of manifests: YAML and JSON files in the order of their names, as Argo CD reads them.
 
 A file that can't be read as manifests is an error if it looks like one (it holds the words apiVersion:, kind: and metadata:);
-otherwise it is a file that has nothing to do with Kubernetes, and is left out with a warning.
+otherwise it is a file that has nothing to do with Kubernetes, and is left out with a warning. One that exceeds a limit is an error
+whatever it looks like.
 """
 
 import os
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from outrider.rendering.errors import RenderError
-from outrider.rendering.kubeyaml import InvalidDocument, read_json, read_yaml
+from outrider.rendering.kubeyaml import InvalidDocument, LimitExceeded, read_json, read_yaml
 from outrider.rendering.worker.globs import InvalidPattern, compile_pattern
 from outrider.rendering.worker.job import Job, Outcome
 from outrider.rendering.worker.manifests import manifests_of
@@ -77,6 +78,8 @@ def _read(job: Job, path: Path, outcome: Outcome) -> None:
         for document in read(data, job.bounds):
             warnings += [f"{file}: {warning}" for warning in document.warnings]
             found += manifests_of(document.value, STAGE, file, document.line)
+    except LimitExceeded as error:
+        raise RenderError(STAGE, error.reason, file=file, line=error.line) from None
     except InvalidDocument as error:
         problem = RenderError(STAGE, error.reason, file=file, line=error.line)
     except RenderError as error:
