@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from outrider.bus import BusSettings, Connection, connected
-from outrider.bus.model import User
 from outrider.bus.embedded import EmbeddedSettings, NatsServer, running
 from outrider.bus.jetstream import JetStream
+from outrider.bus.model import User
 from outrider.bus.topology import ensure
 from outrider.identity import credentials, hub_state
 from outrider.identity.accounts import Trust, cluster_user_jwt
