@@ -79,7 +79,7 @@ class Applications:
             self._around.watches.start(tasks)
             retry = self._settings.api_retry
             tasks.create_task(
-                self._around.leftovers.run(lambda failures: retry.delay_s(failures, self._chance)),
+                self._around.leftovers.run(lambda failures: retry.delay_s(failures - 1, self._chance)),
                 name="leftovers",
             )
             for worker in list(self._workers.values()):

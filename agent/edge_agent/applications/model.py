@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from edge_agent.cluster import Backoff, Key, Object
+from outrider.backoff import Backoff
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from edge_agent.cluster import Key, Object
 
 Generation = tuple[int, int]
 """Epoch and counter; it only grows."""

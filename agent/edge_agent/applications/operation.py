@@ -105,7 +105,7 @@ def _count(finished: Finished, state: State, progress: Progress, index: Index, a
         return
     failures = progress.attempt.failures + 1
     progress.attempt = Attempt(index.identity, "Failed", failures)
-    delay_s = state.policy.backoff.delay_s(failures, around.chance)
+    delay_s = state.policy.backoff.delay_s(failures - 1, around.chance)
     state.retry_at_s = asyncio.get_running_loop().time() + delay_s
     set_error(state, "SyncError", finished.message)
 

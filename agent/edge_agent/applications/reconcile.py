@@ -22,8 +22,9 @@ from edge_agent.applications.operate import Waiting, operate
 from edge_agent.applications.sight import look_again_s, refusals, see, watches_of
 from edge_agent.applications.state import Index, State, set_error
 from edge_agent.applications.sync_context import SyncContext
-from edge_agent.cluster import Backoff, Transient
+from edge_agent.cluster import Transient
 from edge_agent.sync import policy_of
+from outrider.backoff import Backoff
 
 if TYPE_CHECKING:
     from edge_agent.applications.progress import Progress
@@ -99,7 +100,9 @@ async def _operate(
         operation.say(running, progress, outcome.reason)
         running.asked = running.asked + 1 if outcome.soon else 0
         return (
-            _SOON.delay_s(running.asked, around.chance) if outcome.soon else look_again_s(state.app, around)
+            _SOON.delay_s(running.asked - 1, around.chance)
+            if outcome.soon
+            else look_again_s(state.app, around)
         )
     operation.end(outcome, state, progress, index, around)
     # What the sync was not about may be out of sync still: the next decision is a fresh one.

@@ -172,4 +172,4 @@ class Watches:
                 _log.error(
                     "watch failed", kind=str(watched.kind), attempt=failures, trace=traceback.format_exc()
                 )
-                await asyncio.sleep(self._pace.refused.delay_s(failures, self._chance))
+                await asyncio.sleep(self._pace.refused.delay_s(failures - 1, self._chance))

@@ -136,7 +136,7 @@ class Worker:
             _log.error("pass failed", app=state.app, attempt=self._failures, trace=traceback.format_exc())
             set_error(state, "UnknownError", f"the agent failed on this application: {type(error).__name__}")
             report(state, state.index, self._around)
-            return settings.bug_retry.delay_s(self._failures, self._around.chance)
+            return settings.bug_retry.delay_s(self._failures - 1, self._around.chance)
         self._failures = 0
         return wait_s
 
@@ -151,7 +151,7 @@ class Worker:
         self._failures += 1
         _log.info("pass cut short", app=self.state.app, reason=str(error), attempt=self._failures)
         self._admit(str(error), now_s - self._failing_since_s)
-        delay_s = self._around.settings.api_retry.delay_s(self._failures, self._around.chance)
+        delay_s = self._around.settings.api_retry.delay_s(self._failures - 1, self._around.chance)
         return max(delay_s, error.retry_after_s or 0.0)
 
     def _admit(self, reason: str, for_s: float) -> float | None:

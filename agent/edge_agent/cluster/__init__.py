@@ -4,7 +4,6 @@ kubernetes-asyncio.
 
 from edge_agent.cluster.access import Access, NoAccess
 from edge_agent.cluster.api import FIELD_MANAGER, Applied, Cluster, Event, Page
-from edge_agent.cluster.backoff import Backoff
 from edge_agent.cluster.discovery import Discovery
 from edge_agent.cluster.errors import (
     ClusterError,
@@ -29,7 +28,6 @@ __all__ = [
     "FIELD_MANAGER",
     "Access",
     "Applied",
-    "Backoff",
     "Cluster",
     "ClusterError",
     "Conflict",

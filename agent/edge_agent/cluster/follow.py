@@ -15,8 +15,8 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from edge_agent.cluster.backoff import Backoff
 from edge_agent.cluster.errors import ClusterError, Expired, Transient
+from outrider.backoff import Backoff
 
 if TYPE_CHECKING:
     import random
@@ -130,9 +130,9 @@ async def follow(
             # What worked for a while and broke is a first failure; what never works is the next one.
             failures = 1 if loop.time() - began_s > pace.retry.cap_s else failures + 1
             asked_s = (error.retry_after_s if isinstance(error, Transient) else None) or 0.0
-            await asyncio.sleep(max(backoff.delay_s(failures, chance), asked_s))
+            await asyncio.sleep(max(backoff.delay_s(failures - 1, chance), asked_s))
             continue
         # A server that ends every watch at once is asked again slowly.
         failures = 0 if loop.time() - began_s > 1.0 else failures + 1
         if failures:
-            await asyncio.sleep(pace.retry.delay_s(failures, chance))
+            await asyncio.sleep(pace.retry.delay_s(failures - 1, chance))

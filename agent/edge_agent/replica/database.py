@@ -34,7 +34,7 @@ class ReplicaDamaged(Exception):
     """The file can't be read any more; the next start sets it aside."""
 
 
-class ReplicaUnwritable(Exception):
+class ReplicaUnwritable(OSError):
     """Nothing was written: the disk is full, say. Try again later."""
 
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from edge_agent.cluster.backoff import Backoff
 from edge_agent.diff.ignore import IgnoreRule, ignore_rules
 from edge_agent.sync import options
+from outrider.backoff import Backoff
 
 if TYPE_CHECKING:
     from edge_agent.sync.options import Options

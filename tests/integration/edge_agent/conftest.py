@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from edge_agent.applications import Settings
-from edge_agent.cluster import Access, Backoff, Cluster, Key
+from edge_agent.cluster import Access, Cluster, Key
+from outrider.backoff import Backoff
 from outrider_playground.kubernetes import SimulatedCluster
 
 from .site import NAMESPACE, Agent, Site, running

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from edge_agent.applications import Applications, Desired, MemoryProgress, Refresh, Settings, Sync
-from edge_agent.cluster import Access, Backoff, Cluster, Key, Kind, NotFound, Pace
+from edge_agent.cluster import Access, Cluster, Key, Kind, NotFound, Pace
 from edge_agent.cluster.transport import Request
+from outrider.backoff import Backoff
 
 if TYPE_CHECKING:
     from outrider_playground.kubernetes import SimulatedCluster

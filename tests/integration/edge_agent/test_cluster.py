@@ -11,7 +11,6 @@ import pytest
 
 from edge_agent.cluster import (
     Access,
-    Backoff,
     Cluster,
     ClusterError,
     Conflict,
@@ -31,6 +30,7 @@ from edge_agent.cluster import (
     UnknownKind,
     follow,
 )
+from outrider.backoff import Backoff
 
 from .site import CONFIG_MAP, DEPLOYMENT, PATIENCE_S, Site, config_map, deployment
 

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import random
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from edge_agent.cluster import (
     Access,
-    Backoff,
     Discovery,
     Key,
     Kind,
@@ -146,13 +142,6 @@ async def test_a_group_whose_definition_changed_is_asked_for_again() -> None:
     assert discovery.known(kind) is None
     server.answers["/apis/apps/v1"]["resources"][0]["namespaced"] = False
     assert not (await discovery.resource(kind)).namespaced
-
-
-@given(st.integers(1, 10_000), st.integers())
-def test_delays_grow_are_capped_and_fully_jittered(attempt: int, seed: int) -> None:
-    backoff = Backoff(first_s=1.0, cap_s=60.0)
-    delay_s = backoff.delay_s(attempt, random.Random(seed))
-    assert 0.0 <= delay_s <= min(60.0, 2.0 ** min(attempt - 1, 6))
 
 
 async def test_a_kubeconfig_that_is_not_there_is_named() -> None:
