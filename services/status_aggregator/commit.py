@@ -27,12 +27,12 @@ from status_aggregator.words import MALFORMED, Gone, Refused, Said, Word, resolv
 
 log = structlog.get_logger()
 
-AHEAD_MAX = 20_000
-# Documents and events that wait for a commit; beyond, folding waits: the stream keeps the rest.
+AHEAD_MAX = 50_000
+# Words and events that wait for a commit, some 25 MB; beyond, folding waits: the stream keeps the rest.
 EVENTS_MAX = 5_000
 # Events that wait; beyond, only the newest of each kind and application is kept, and the others are counted.
 
-WORDS_MAX = 8
+WORDS_MAX = 32
 # Of one application in one commit; beyond, it is settled at once which of them stands.
 NOTHING = StatusRecord(b"", 0, 0)
 
@@ -46,17 +46,21 @@ class Commit:
     documents: dict[Key, list[Said]] = field(default_factory=dict)
     # all that was said of each application since the last commit
     edges: dict[ClusterName, Changes] = field(default_factory=dict)
+    _words: int = 0
     _thin_at: int = EVENTS_MAX
 
     def __len__(self) -> int:
-        return len(self.events) + len(self.documents)
+        return len(self.events) + self._words
 
     def said(self, key: Key, word: Said) -> None:
         """Something was said of an application."""
         words = self.documents.setdefault(key, [])
         words.append(word)
+        self._words += 1
         if len(words) > WORDS_MAX:
-            words[:] = resolve(words).words
+            standing = resolve(words).words
+            self._words -= len(words) - len(standing)
+            words[:] = standing
 
     def thin(self) -> int:
         """Keep the newest event of each kind and application if there are too many; return how many are dropped."""

@@ -54,39 +54,41 @@ class Reported(NamedTuple):
 
 def headline(document: bytes) -> Headline:
     """Return the fields that decide; MalformedMessage if the bytes are no status document."""
-    unpacker = msgpack.Unpacker(None, raw=False, strict_map_key=True, max_buffer_size=max(len(document), 1))
+    unpacker = msgpack.Unpacker(None, raw=False, strict_map_key=True, max_buffer_size=len(document) or 1)
     unpacker.feed(document)
-    parts: dict[str, Any] = {}
     try:
-        for _ in range(unpacker.read_map_header()):
-            _read(unpacker, parts, unpacker.unpack())
+        parts = _parts(unpacker)
     except (ValueError, TypeError, msgpack.exceptions.UnpackException, RecursionError) as error:
         raise MalformedMessage(f"not a status document: {type(error).__name__}") from error
     if unpacker.tell() != len(document):
         raise MalformedMessage("not a status document: more bytes follow")
-    return Headline(
-        _word(parts, "sync", "status", SYNCS),
-        _word(parts, "health", "status", HEALTHS),
-        _word(parts, "operationState", "phase", PHASES) if "operationState" in parts else "",
-        _text(parts.get("operationState", {}), "startedAt"),
-        _text(parts["sync"], "revision"),
-    )
+    sync, health = _word(parts, "sync", "status", SYNCS), _word(parts, "health", "status", HEALTHS)
+    if "operationState" not in parts:
+        return Headline(sync, health, revision=_text(parts["sync"], "revision"))
+    phase = _word(parts, "operationState", "phase", PHASES)
+    started_at = _text(parts["operationState"], "startedAt")
+    return Headline(sync, health, phase, started_at, _text(parts["sync"], "revision"))
 
 
-def _read(unpacker: Any, parts: dict[str, Any], key: Any) -> None:
-    if key in ("sync", "health"):
-        parts[key] = unpacker.unpack()
-    elif key == "operationState":
-        # Its result lists every object of the sync: the largest part of many documents.
-        operation = parts[key] = {}
-        for _ in range(unpacker.read_map_header()):
-            name = unpacker.unpack()
-            if name in ("phase", "startedAt"):
-                operation[name] = unpacker.unpack()
-            else:
-                unpacker.skip()
-    else:
-        unpacker.skip()
+def _parts(unpacker: Any) -> dict[str, Any]:
+    parts: dict[str, Any] = {}
+    unpack, skip = unpacker.unpack, unpacker.skip
+    for _ in range(unpacker.read_map_header()):
+        key = unpack()
+        if key in ("sync", "health"):
+            parts[key] = unpack()
+        elif key == "operationState":
+            # Its result lists every object of the sync: the largest part of many documents.
+            operation = parts[key] = {}
+            for _ in range(unpacker.read_map_header()):
+                name = unpack()
+                if name in ("phase", "startedAt"):
+                    operation[name] = unpack()
+                else:
+                    skip()
+        else:
+            skip()
+    return parts
 
 
 def _word(parts: dict[str, Any], part: str, name: str, words: tuple[str, ...]) -> str:
@@ -148,8 +150,10 @@ def _condition(item: dict[str, Any]) -> None:
 
 
 def _named(item: dict[str, Any]) -> None:
-    for name in ("group", "version", "kind", "namespace", "name", "status", "message"):
-        _text(item, name)
+    # By values, since most objects have no fields but these, and all of them are text.
+    if not all(type(value) is str for name, value in item.items() if name != "health" or value is None):
+        for name in ("group", "version", "kind", "namespace", "name", "status", "message"):
+            _text(item, name)
 
 
 def _resource(item: dict[str, Any]) -> None:

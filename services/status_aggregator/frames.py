@@ -12,8 +12,8 @@ import zstandard
 from outrider.delta import TooLarge, WrongBase
 
 _MAGIC = zstandard.MAGIC_NUMBER.to_bytes(4, "little")
-_LEVEL = 1
-# A document of 2 KB takes 340 bytes at any level.
+_LEVEL = -1
+# Level 1 takes 12 % less memory and twice the time.
 
 
 class _Contexts(threading.local):

@@ -9,14 +9,16 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import structlog
 
 from outrider.bus import BusError, WrongRevision
 from outrider.bus.buckets import KeyValue
+from outrider.bus.jetstream import JetStream
 from outrider.codec import MalformedMessage, Message
 from outrider.tasks import background
+from outrider.topology import STATUSES
 from status_aggregator.records import WRITER
 
 log = structlog.get_logger()
@@ -41,14 +43,21 @@ class Holder(Message):
     # of this process alone
 
 
+class _Seen(NamedTuple):
+    """The key as the bucket has it."""
+
+    revision: int
+    holder: Holder | None
+
+
 class Lease:
     """One aggregator's claim."""
 
-    def __init__(self, bucket: KeyValue, instance: str, term: str, term_s: float = TERM_S) -> None:
-        self._bucket, self._term_s = bucket, term_s
+    def __init__(self, js: JetStream, instance: str, term: str, term_s: float = TERM_S) -> None:
+        self._connection, self._bucket, self._term_s = js.connection, KeyValue(js, STATUSES), term_s
         self._me = Holder(instance, term)
-        self._seen: tuple[int, Holder | None] | None = None
-        # revision and holder as the bucket has them; None: not known yet
+        self._seen: _Seen | None = None
+        # None: not known yet
         self._changed = asyncio.Event()
         self._valid_until_s = 0.0
         self._is_first = True
@@ -75,53 +84,62 @@ class Lease:
         async with aclosing(watching):  # type: ignore[type-var]
             async for changes in watching:
                 for change in changes.changes:
-                    self._seen = change.revision, _holder(change.value)
+                    self._seen = _Seen(change.revision, _holder(change.value))
                 if not changes.changes and self._seen is None:
-                    self._seen = 0, None
+                    self._seen = _Seen(0, None)
                 self._changed.set()
 
     async def _acquired(self) -> int:
+        """Wait until the lease is this process's; return its revision."""
         while True:
             self._changed.clear()
-            if self._is_free():
+            if (seen := self._seen) is not None and self._is_free(seen.holder):
                 try:
-                    return await self._write()
+                    return await self._write(seen.revision)
                 except WrongRevision:
                     log.info("another aggregator was faster")
-                    self._is_first = False
+                    self._seen = None if self._seen is seen else self._seen
                 except BusError as error:
                     log.warning("lease not written", reason=str(error))
+                    await self._connection.pause()
+                    await self._connection.wait_connected()
+                    continue
             try:
                 async with asyncio.timeout(self._term_s):
                     await self._changed.wait()
             except TimeoutError:
                 if self._seen is not None:
                     # Whoever it was has said nothing for a whole term.
-                    self._seen = self._seen[0], None
+                    self._seen = _Seen(self._seen.revision, None)
 
-    def _is_free(self) -> bool:
-        if self._seen is None:
-            return False
-        holder = self._seen[1]
-        return holder is None or (self._is_first and holder.instance == self._me.instance)
+    def _is_free(self, holder: Holder | None) -> bool:
+        if holder is None or holder == self._me:
+            return True
+        return self._is_first and holder.instance == self._me.instance
 
-    async def _write(self) -> int:
+    async def _write(self, expected: int) -> int:
         """Take or renew the lease; return its revision. WrongRevision: another has it."""
         begun_s = asyncio.get_running_loop().time()
-        revision = await self._bucket.replace(WRITER, self._me.pack(), self._seen[0] if self._seen else 0)
-        self._seen = revision, self._me
+        try:
+            revision = await self._bucket.replace(WRITER, self._me.pack(), expected)
+        except WrongRevision:
+            # An own write whose answer was lost is no other's.
+            entry = await self._bucket.get(WRITER)
+            if _holder(entry.value) != self._me:
+                raise
+            revision = await self._bucket.replace(WRITER, self._me.pack(), entry.revision)
         self._valid_until_s = begun_s + self._term_s
         self._is_first = False
         return revision
 
     async def _renew(self, revision: int) -> None:
+        # By the revision of the last own write, never by one that was seen: that would take it from another.
         loop = asyncio.get_running_loop()
         while True:
-            self._seen = revision, self._me
             await asyncio.sleep(self._term_s / 3)
             try:
                 async with asyncio.timeout(max(0.0, self._valid_until_s - loop.time())):
-                    revision = await self._write()
+                    revision = await self._write(revision)
             except WrongRevision as error:
                 raise LeaseLost("another aggregator folds") from error
             except (BusError, TimeoutError) as error:

@@ -60,7 +60,7 @@ async def work(settings: Settings, connection: Connection, sources: Sources) -> 
     watching = Watching(js, view, sources.rejections, on_cluster=registrations.put, now_ms=_now_ms)
     presence = Presence(connection, registrations.keys, sources.rejections)
     queries = Queries(view, KeyValue(js, STATUSES), watching.ready, _now_ms)
-    lease = Lease(KeyValue(js, STATUSES), settings.instance, connection.unique_name(), settings.lease_s)
+    lease = Lease(js, settings.instance, connection.unique_name(), settings.lease_s)
     around = Around(
         js,
         view,

@@ -4,10 +4,14 @@ import os
 import signal
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import Any
 
-from tests.integration.status_aggregator.conftest import Fleet
+from tests.integration.status_aggregator.conftest import Fleet, eventually
 from tests.unit.status_aggregator.edge_model import status
+
+from outrider.backoff import Backoff
+from outrider_playground.wan import WanLink
 
 
 async def test_of_two_aggregators_one_folds_and_the_other_takes_over_when_it_stops(fleet: Fleet) -> None:
@@ -57,6 +61,33 @@ async def test_the_successor_of_one_that_was_killed_folds_at_once(fleet: Fleet) 
         edge.model.put("till", status("Degraded"))
         await edge.flush()
         await fleet.until("app", lambda app: app["health"] == "Degraded", name="till")
+
+
+async def test_an_aggregator_that_was_without_the_bus_for_longer_than_its_lease_folds_again(
+    fleet: Fleet,
+) -> None:
+    await fleet.apply("till", "shop1")
+    edge = await fleet.edge("shop1")
+    own = fleet.hub.settings("aggregator")
+    async with WanLink("127.0.0.1", fleet.hub.server.port) as link:
+        bus = replace(
+            own, servers=(f"tls://localhost:{link.port}",), backoff=Backoff(first_s=0.05, cap_s=0.1)
+        )
+        async with fleet.aggregator(bus, lease_s=0.5) as sources:
+            await fleet.until_folded_by("one")
+            edge.model.put("till", status(revision="b" * 40))
+            await edge.flush()
+            await fleet.until("app", at("b" * 40), name="till")
+            await link.cut()
+
+            async def has_given_up() -> bool | None:
+                return True if sources.folding is None else None
+
+            await eventually(has_given_up)
+            edge.model.put("till", status(revision="c" * 40))
+            await edge.flush()
+            await link.restore()
+            await fleet.until("app", at("c" * 40), name="till")
 
 
 def at(revision: str) -> Callable[[Any], bool]:
