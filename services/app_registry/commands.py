@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 
 from outrider import codec, subjects
-from outrider.bus import Connection, Message, NoResponders, RequestTimedOut
+from outrider.bus import Connection, Disconnected, Message, NoResponders, RequestTimedOut
 from outrider.bus.services import RequestRefused
 from outrider.codec import MalformedMessage, UnknownVersion
 from outrider.messages import Command, CommandReply
@@ -37,7 +37,9 @@ class Commands:
 
     async def start(self) -> None:
         """Hear answers from here on."""
-        await self._connection.subscribe(subjects.ALL_REPLIES, self._on_reply)
+        with suppress(Disconnected):
+            # Subscribed to on the next connect.
+            await self._connection.subscribe(subjects.ALL_REPLIES, self._on_reply)
 
     async def _on_reply(self, message: Message) -> None:
         # The server has checked that the sender is the cluster in the subject.

@@ -16,6 +16,7 @@ Absence from an answer means nothing to an edge.
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -23,7 +24,7 @@ import structlog
 from app_registry.generations import Generations, Published
 from app_registry.tombstones import Tombstones
 from outrider import subjects
-from outrider.bus import BusError, Connection, Message
+from outrider.bus import BusError, Connection, Disconnected, Message
 from outrider.bus.jetstream import JetStream
 from outrider.codec import MalformedMessage
 from outrider.messages import Generation, ResyncAnswer, ResyncRequest
@@ -39,6 +40,8 @@ READ_BATCH = 128
 CONCURRENT_MAX = 128
 QUEUE = "app-registry"
 EPOCH_MAX = 1 << 31
+RAISE_INTERVAL_S = 10.0
+# Between two epochs of a cluster: each has all its records signed again, and an edge is believed what it has seen.
 MEND_INTERVAL_S = 600.0
 
 RaiseEpoch = Callable[[ClusterName, int], Awaitable[None]]
@@ -59,7 +62,7 @@ class Resync:
         self._connection, self._js = connection, js
         self._generations, self._tombstones = generations, tombstones
         self._raise_epoch = raise_epoch
-        self._mended_at_s: dict[ClusterName, float] = {}
+        self._raised_at_s: dict[ClusterName, float] = {}
         self._rejected: Counter[str] = Counter()
 
     async def serve(self) -> None:
@@ -72,7 +75,9 @@ class Resync:
                 task = tasks.create_task(self._answer(message), name="answer a resync")
                 task.add_done_callback(lambda _: slots.release())
 
-            await self._connection.subscribe(subjects.ALL_RESYNC, spawn, queue=QUEUE)
+            with suppress(Disconnected):
+                # Subscribed to on the next connect.
+                await self._connection.subscribe(subjects.ALL_RESYNC, spawn, queue=QUEUE)
             await asyncio.get_running_loop().create_future()
 
     async def _answer(self, message: Message) -> None:
@@ -85,6 +90,9 @@ class Resync:
         except BusError as error:
             # The edge asks again.
             log.warning("resync not answered", cluster=cluster, reason=str(error))
+        except Exception:
+            # The loop's boundary: one edge that meets a bug must not take the answers of the others down.
+            log.exception("resync failed", cluster=cluster)
         self._tombstones.look_at(cluster)
 
     def _reject(self, kind: str, cluster: ClusterName, error: Exception) -> None:
@@ -101,8 +109,12 @@ class Resync:
         if highest.epoch >= EPOCH_MAX:
             raise MalformedMessage(f"ResyncRequest: epoch {highest.epoch} was never given out")
         if highest > self._generations.allocated(cluster):
+            if self._raised_within(RAISE_INTERVAL_S, cluster):
+                raise MalformedMessage(
+                    "ResyncRequest: ahead of the hub again, a moment after that was mended"
+                )
             log.warning("the edge is ahead of the hub", cluster=cluster, generation=list(highest))
-            await self._raise_epoch(cluster, highest.epoch + 1)
+            await self._raise(cluster, highest)
         newest = self._generations.newest(cluster)
         if request.set_digest == self._generations.digest(cluster):
             return ResyncAnswer(*newest)
@@ -124,11 +136,16 @@ class Resync:
         if self._generations.tombstones(cluster):
             # It has carried out some of them, most likely; the next digest tells.
             return
-        now_s = asyncio.get_running_loop().time()
-        if now_s - self._mended_at_s.get(cluster, -MEND_INTERVAL_S) < MEND_INTERVAL_S:
-            return
-        self._mended_at_s[cluster] = now_s
-        log.warning("the edge holds other records than it should", cluster=cluster)
+        if not self._raised_within(MEND_INTERVAL_S, cluster):
+            log.warning("the edge holds other records than it should", cluster=cluster)
+            await self._raise(cluster, highest)
+
+    def _raised_within(self, interval_s: float, cluster: ClusterName) -> bool:
+        raised_at_s = self._raised_at_s.get(cluster)
+        return raised_at_s is not None and asyncio.get_running_loop().time() - raised_at_s < interval_s
+
+    async def _raise(self, cluster: ClusterName, highest: Generation) -> None:
+        self._raised_at_s[cluster] = asyncio.get_running_loop().time()
         await self._raise_epoch(cluster, highest.epoch + 1)
 
     async def _records(self, cluster: ClusterName, part: list[tuple[AppName, Published]]) -> list[list[Any]]:

@@ -25,7 +25,7 @@ from app_registry.resync import Resync
 from app_registry.settings import Settings
 from app_registry.tombstones import Tombstones
 from app_registry.work_queue import WorkQueue
-from outrider.bus import BusSettings, Connection, connected
+from outrider.bus import BusError, BusSettings, Connection, connected
 from outrider.bus.buckets import KeyValue
 from outrider.bus.jetstream import JetStream
 from outrider.bus.services import Endpoint, serve
@@ -48,7 +48,7 @@ async def run(settings: Settings) -> None:
     holder = Holder(settings.replica, secrets.token_hex(8))
     first_term = True
     async with _connected(bus) as connection:
-        await ensure(JetStream(connection), HUB.of("registry"))
+        await _declare(connection)
         while True:
             try:
                 async with Lease(JetStream(connection), holder, take_over=first_term).held():
@@ -57,6 +57,19 @@ async def run(settings: Settings) -> None:
                 first_term = False
                 _end_if_cancelled()
                 log.warning("stopped working", reason=str(error))
+
+
+async def _declare(connection: Connection) -> None:
+    """Make the streams and buckets, whatever time the server takes until it can."""
+    while True:
+        try:
+            await ensure(JetStream(connection), HUB.of("registry"))
+        except BusError as error:
+            log.warning("streams not declared", reason=str(error))
+            await connection.pause()
+            await connection.wait_connected()
+        else:
+            return
 
 
 async def _term(settings: Settings, bus: BusSettings) -> None:
@@ -146,6 +159,7 @@ class Registry:
             for cluster in self.generations.clusters():
                 self._apps.add(*self.generations.outdated(cluster))
             await self._commands.start()
+            self._connection.on_connected.append(self._on_connected)
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._apps.run(), name="applications")
                 tasks.create_task(self._sources.run(), name="sources")
@@ -164,6 +178,10 @@ class Registry:
     def _on_touched(self, touched: Touched) -> None:
         self._apps.add(*touched.apps)
         self._sources.add(*touched.sources)
+
+    async def _on_connected(self) -> None:
+        self._apps.retry_now()
+        self._sources.retry_now()
 
     def _touch(self, app: AppName) -> None:
         self._apps.add(app)

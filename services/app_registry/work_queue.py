@@ -56,6 +56,10 @@ class WorkQueue(Generic[K]):
             timer.cancel()
         self._timers[key] = asyncio.get_running_loop().call_later(delay_s, self.add, key)
 
+    def retry_now(self) -> None:
+        """Have everything that failed worked on at once: what it failed for may be over."""
+        self.add(*(key for key in self._failures if key in self._timers))
+
     @property
     def is_idle(self) -> bool:
         """Whether there is nothing to do at this moment."""

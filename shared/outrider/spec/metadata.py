@@ -22,6 +22,8 @@ _HOOK_FINALIZERS = {
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 OUTRIDER_PREFIX = "outrider.dev/"
+# What would change how Argo CD treats an application; other annotations of its own only save it work.
+_WITHOUT_EFFECT = {"argocd.argoproj.io/skip-reconcile", "argocd.argoproj.io/refresh"}
 _SERVER_FIELDS = (
     "managedFields", "resourceVersion", "uid", "creationTimestamp", "generation", "selfLink",
     "deletionTimestamp", "deletionGracePeriodSeconds",
@@ -59,6 +61,9 @@ def cleaned(metadata: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
     annotations = kept.get("annotations")
     if isinstance(annotations, dict):
         kept["annotations"] = {key: value for key, value in annotations.items() if key != LAST_APPLIED}
-        unknown = sorted(str(key) for key in annotations if str(key).startswith(OUTRIDER_PREFIX))
-        warnings += [f"metadata.annotations[{key}]: unknown, so it has no effect" for key in unknown]
+        for key in sorted(str(key) for key in annotations):
+            if key.startswith(OUTRIDER_PREFIX):
+                warnings.append(f"metadata.annotations[{key}]: unknown, so it has no effect")
+            elif key in _WITHOUT_EFFECT:
+                warnings.append(f"metadata.annotations[{key}]: has no effect yet")
     return {key: value for key, value in kept.items() if value not in (None, {}, [])}, warnings

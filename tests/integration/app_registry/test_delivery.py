@@ -8,10 +8,16 @@ import pytest
 
 from app_registry.desired import EMPTY_BUNDLE
 from outrider import codec, delta
+from outrider.bus import BusError
+from outrider.bus.buckets import KeyValue
+from outrider.bus.embedded import EmbeddedSettings
+from outrider.bus.embedded import running as nats_running
+from outrider.bus.jetstream import JetStream
 from outrider.bus.services import RequestRefused
 from outrider.messages import Generation
 from outrider.names import AppName
-from outrider.records import RenderingRecord
+from outrider.records import ApplicationRecord, RenderingRecord
+from outrider.topology import APPLICATIONS
 
 from .conftest import COMMIT, Fleet, application, bundle, eventually, running
 
@@ -248,6 +254,12 @@ async def test_an_unusable_manifest_is_refused_with_every_problem_and_changes_no
         await served.ask("app.get", name="till")
 
 
+async def test_a_refusal_says_what_a_person_wrote_in_whatever_script(served: Fleet) -> None:
+    manifest = application("till", project="Kasse-Süd-東京")
+    with pytest.raises(RequestRefused, match=r"spec\.project: 'Kasse-Süd-東京' is not supported"):
+        await served.ask("app.apply", manifest=manifest)
+
+
 async def test_a_dry_run_says_what_would_happen_and_changes_nothing(served: Fleet) -> None:
     answer = await served.ask("app.apply", manifest=application("till"), dry_run=True)
     assert answer["result"] == "created"
@@ -336,6 +348,49 @@ async def test_what_happened_while_no_registry_ran_is_delivered_when_one_does(fl
     async with running(fleet.hub):
         _, record = await edge.next()
         assert record.digest == delta.digest(bundle("b"))
+
+
+async def test_an_application_that_this_version_does_not_understand_keeps_what_runs_and_says_so(
+    fleet: Fleet,
+) -> None:
+    async with running(fleet.hub):
+        await fleet.ready()
+        edge = await fleet.edge("shop1")
+        await fleet.deliver(edge)
+    async with fleet.hub.connect("registry") as connection:
+        bucket = KeyValue(JetStream(connection), APPLICATIONS)
+        record = ApplicationRecord.unpack((await bucket.get("till")).value)
+        record.manifest["spec"]["canary"] = {"steps": 3}
+        await bucket.put("till", record.pack())
+    async with running(fleet.hub):
+        await fleet.ready()
+        await fleet.condition("till", "spec.canary: unknown field")
+        await fleet.deliver(edge, "menu")
+        assert [record.is_tombstone for record in (await fleet.desired()).values()] == [False, False]
+        assert edge.held[MENU].counter == 2
+
+
+async def test_a_registry_goes_on_where_it_was_when_the_bus_comes_back(served: Fleet) -> None:
+    edge = await served.edge("shop1")
+    await served.deliver(edge)
+    key = await served.wanted()
+    served.hub.server.process.kill()
+    await served.hub.server.process.wait()
+    async with nats_running(EmbeddedSettings(state=served.hub.state, port=served.hub.server.port)):
+        async with asyncio.timeout(30):
+            await served.renderer.wait_connected()
+        await served.render(key, bundle("b"), NEXT_COMMIT)
+
+        async def delivered() -> bool:
+            if not edge.connection.is_connected:
+                return False
+            try:
+                await edge.resync()
+            except BusError:
+                return False
+            return edge.held[TILL].digest == delta.digest(bundle("b"))
+
+        await eventually(delivered, 30)
 
 
 async def test_requests_with_wrong_arguments_are_refused_by_name(served: Fleet) -> None:

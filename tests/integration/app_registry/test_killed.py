@@ -18,7 +18,7 @@ from outrider.names import AppName
 from .conftest import NOTHING, Fleet, application, bundle, eventually
 
 APPS = 12
-KILLS = 4
+KILLS = 3
 
 
 async def start(hub: Any) -> Process:

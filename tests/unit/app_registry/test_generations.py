@@ -1,6 +1,7 @@
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
@@ -203,3 +204,4 @@ class NumbersOnlyGrow(RuleBasedStateMachine):
 
 
 TestNumbersOnlyGrow = NumbersOnlyGrow.TestCase
+TestNumbersOnlyGrow.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)

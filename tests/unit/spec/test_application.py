@@ -87,13 +87,20 @@ def test_what_kubectl_get_adds_is_ignored() -> None:
     assert document.warnings == []
 
 
-def test_annotations_of_argo_cd_are_kept_and_unknown_ones_of_outrider_are_warned_of() -> None:
+def test_annotations_are_kept_and_those_without_effect_are_warned_of() -> None:
     manifest = copy.deepcopy(GUESTBOOK)
-    annotations = {"argocd.argoproj.io/refresh": "hard", "outrider.dev/holdd": "1"}
+    annotations = {
+        "argocd.argoproj.io/manifest-generate-paths": ".",
+        "argocd.argoproj.io/refresh": "hard",
+        "outrider.dev/holdd": "1",
+    }
     manifest["metadata"]["annotations"] = annotations
     document = accepted(manifest)
     assert document.manifest["metadata"]["annotations"] == annotations
-    assert document.warnings == ["metadata.annotations[outrider.dev/holdd]: unknown, so it has no effect"]
+    assert document.warnings == [
+        "metadata.annotations[argocd.argoproj.io/refresh]: has no effect yet",
+        "metadata.annotations[outrider.dev/holdd]: unknown, so it has no effect",
+    ]
 
 
 @pytest.mark.parametrize(
