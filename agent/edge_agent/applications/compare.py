@@ -80,6 +80,9 @@ def _is_open(entry: Entry, state: State, index: Index, around: Surroundings) -> 
         if _sync_is_next(state, index):
             return False
         return state.absent.get(entry.key) != entry.digest or found is not None
+    if _sync_is_next(state, index) and found is not None and found.desired != entry.digest:
+        # What is desired has changed: it is going to be applied, and the sync makes its own dry run.
+        return False
     return (
         not is_followed(entry.key, around) or found is None or not found.holds_for(entry.digest, live.state)
     )
