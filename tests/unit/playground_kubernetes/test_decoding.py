@@ -142,6 +142,7 @@ _FACTORS |= {
     "Gi": Decimal(2**30),
     "Ti": Decimal(2**40),
     "Pi": Decimal(2**50),
+    "Ei": Decimal(2**60),
 }
 
 
