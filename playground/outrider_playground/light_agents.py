@@ -5,6 +5,7 @@ python -m outrider_playground.light_agents --credentials FOLDER --state FOLDER -
 
 import argparse
 import asyncio
+import gc
 import sys
 from pathlib import Path
 
@@ -23,6 +24,8 @@ def main() -> int:
     parser.add_argument("names", nargs="+", metavar="NAME")
     arguments = parser.parse_args()
     process.configure_logging("warning")
+    # Fifty clusters' objects are walked by each full collection; in an agent's own process there are few.
+    gc.set_threshold(100_000, 20, 100)
     return process.run(_run(arguments.names, arguments.credentials, arguments.state, arguments.server))
 
 

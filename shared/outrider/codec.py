@@ -32,6 +32,12 @@ def canonical(value: Any) -> bytes:
     return packed
 
 
+def pack(value: Any) -> bytes:
+    """Return msgpack as it comes: for what is read once and never compared."""
+    packed: bytes = msgpack.packb(value, use_bin_type=True)
+    return packed
+
+
 def _sorted(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _sorted(value[key]) for key in sorted(value)}

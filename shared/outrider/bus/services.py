@@ -71,7 +71,7 @@ def _spawning(
 
 async def _answer(endpoint: Endpoint, request: Request) -> None:
     try:
-        answer = codec.canonical(await endpoint.handle(_arguments(request.data)))
+        answer = codec.pack(await endpoint.handle(_arguments(request.data)))
     except (RequestRefused, codec.MalformedMessage) as error:
         await _respond_error(request, REFUSED, str(error))
     except BusError as error:
@@ -108,7 +108,7 @@ async def ask(
     connection: Connection, subject: str, arguments: dict[str, Any] | None = None, *, timeout_s: float = 30
 ) -> Any:
     """Ask a service. RequestRefused with its sentence, NoResponders, RequestTimedOut, Disconnected, or BusError."""
-    answer = await connection.request(subject, codec.canonical(arguments or {}), timeout_s=timeout_s)
+    answer = await connection.request(subject, codec.pack(arguments or {}), timeout_s=timeout_s)
     code = answer.headers.get(ERROR_CODE)
     if code == REFUSED:
         raise RequestRefused(answer.headers.get(ERROR_TEXT, "refused"))
