@@ -19,6 +19,7 @@ from outrider.bus.jetstream import JetStream
 from outrider.codec import MalformedMessage, Message
 from outrider.tasks import background
 from outrider.topology import STATUSES
+from status_aggregator.bulk import delete
 from status_aggregator.records import WRITER
 
 log = structlog.get_logger()
@@ -26,6 +27,7 @@ log = structlog.get_logger()
 TERM_S = 9.0
 # A holder that is silent for longer is replaced. A renewal is one small write each third of it.
 RELEASE_WITHIN_S = 2.0
+_EXPECTED = "Nats-Expected-Last-Subject-Sequence"
 
 
 class LeaseLost(Exception):
@@ -54,11 +56,13 @@ class Lease:
     """One aggregator's claim."""
 
     def __init__(self, js: JetStream, instance: str, term: str, term_s: float = TERM_S) -> None:
-        self._connection, self._bucket, self._term_s = js.connection, KeyValue(js, STATUSES), term_s
+        self._js, self._bucket, self._term_s = js, KeyValue(js, STATUSES), term_s
         self._me = Holder(instance, term)
         self._seen: _Seen | None = None
         # None: not known yet
         self._changed = asyncio.Event()
+        self._revision = 0
+        # of the last own write
         self._valid_until_s = 0.0
         self._is_first = True
 
@@ -71,10 +75,10 @@ class Lease:
     async def held(self) -> AsyncIterator[None]:
         """Wait until this process may fold; inside the block it may. LeaseLost ends the block."""
         async with background(self._watch(), name="watch lease"):
-            revision = await self._acquired()
+            await self._acquired()
             log.info("this aggregator folds", instance=self._me.instance)
             try:
-                async with background(self._renew(revision), name="renew lease"):
+                async with background(self._renew(), name="renew lease"):
                     yield
             finally:
                 await self._release()
@@ -89,21 +93,12 @@ class Lease:
                     self._seen = _Seen(0, None)
                 self._changed.set()
 
-    async def _acquired(self) -> int:
-        """Wait until the lease is this process's; return its revision."""
+    async def _acquired(self) -> None:
+        """Wait until the lease is this process's."""
         while True:
             self._changed.clear()
-            if (seen := self._seen) is not None and self._is_free(seen.holder):
-                try:
-                    return await self._write(seen.revision)
-                except WrongRevision:
-                    log.info("another aggregator was faster")
-                    self._seen = None if self._seen is seen else self._seen
-                except BusError as error:
-                    log.warning("lease not written", reason=str(error))
-                    await self._connection.pause()
-                    await self._connection.wait_connected()
-                    continue
+            if (seen := self._seen) is not None and self._is_free(seen.holder) and await self._taken(seen):
+                return
             try:
                 async with asyncio.timeout(self._term_s):
                     await self._changed.wait()
@@ -112,13 +107,29 @@ class Lease:
                     # Whoever it was has said nothing for a whole term.
                     self._seen = _Seen(self._seen.revision, None)
 
+    async def _taken(self, seen: _Seen) -> bool:
+        """Try to take the lease."""
+        try:
+            await self._write(seen.revision)
+        except WrongRevision:
+            log.info("another aggregator was faster")
+            self._seen = None if self._seen is seen else self._seen
+        except BusError as error:
+            log.warning("lease not written", reason=str(error))
+            await self._js.connection.pause()
+            await self._js.connection.wait_connected()
+            self._changed.set()
+        else:
+            return True
+        return False
+
     def _is_free(self, holder: Holder | None) -> bool:
         if holder is None or holder == self._me:
             return True
         return self._is_first and holder.instance == self._me.instance
 
-    async def _write(self, expected: int) -> int:
-        """Take or renew the lease; return its revision. WrongRevision: another has it."""
+    async def _write(self, expected: int) -> None:
+        """Take or renew the lease. WrongRevision: another has it."""
         begun_s = asyncio.get_running_loop().time()
         try:
             revision = await self._bucket.replace(WRITER, self._me.pack(), expected)
@@ -128,31 +139,33 @@ class Lease:
             if _holder(entry.value) != self._me:
                 raise
             revision = await self._bucket.replace(WRITER, self._me.pack(), entry.revision)
+        self._revision = revision
         self._valid_until_s = begun_s + self._term_s
         self._is_first = False
-        return revision
 
-    async def _renew(self, revision: int) -> None:
+    async def _renew(self) -> None:
         # By the revision of the last own write, never by one that was seen: that would take it from another.
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(self._term_s / 3)
             try:
                 async with asyncio.timeout(max(0.0, self._valid_until_s - loop.time())):
-                    revision = await self._write(revision)
+                    await self._write(self._revision)
             except WrongRevision as error:
+                self._valid_until_s = 0.0
                 raise LeaseLost("another aggregator folds") from error
             except (BusError, TimeoutError) as error:
                 if not self.is_valid:
                     raise LeaseLost("the lease could not be renewed in time") from error
 
     async def _release(self) -> None:
-        """Let another one begin at once."""
+        """Let another one begin at once; nothing happens where one has begun."""
         if self.is_valid:
             self._valid_until_s = 0.0
+            subject, data, headers = delete(STATUSES, WRITER)
             with suppress(BusError, TimeoutError):
                 async with asyncio.timeout(RELEASE_WITHIN_S):
-                    await self._bucket.delete(WRITER)
+                    await self._js.publish(subject, data, headers | {_EXPECTED: str(self._revision)})
 
 
 def _holder(value: bytes | None) -> Holder | None:

@@ -78,7 +78,13 @@ async def test_what_happened_while_the_bus_was_lost_is_learnt_from_a_snapshot(fl
             async with connected(fleet.edges["shop1"]):
                 await fleet.until("cluster", presence("online"), name="shop1")
                 assert sources.folding is not None
-                connection = sources.folding.around.js.connection
+                around = sources.folding.around
+
+                async def first_snapshot_is_taken() -> bool | None:
+                    return True if around.presence.is_known else None
+
+                await eventually(first_snapshot_is_taken)
+                connection = around.js.connection
                 await link.cut()
                 await connection.wait_lost()
             await link.restore()

@@ -1,5 +1,6 @@
 """Two aggregators on one hub: one folds, both answer."""
 
+import asyncio
 import os
 import signal
 from collections.abc import Callable
@@ -7,11 +8,17 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Any
 
-from tests.integration.status_aggregator.conftest import Fleet, eventually
+import pytest
+from tests.integration.status_aggregator.conftest import WITHIN_S, Fleet, eventually
 from tests.unit.status_aggregator.edge_model import status
 
 from outrider.backoff import Backoff
+from outrider.bus.buckets import KeyValue
+from outrider.bus.jetstream import JetStream
+from outrider.topology import STATUSES
 from outrider_playground.wan import WanLink
+from status_aggregator.lease import Holder, Lease, LeaseLost
+from status_aggregator.records import WRITER
 
 
 async def test_of_two_aggregators_one_folds_and_the_other_takes_over_when_it_stops(fleet: Fleet) -> None:
@@ -61,6 +68,34 @@ async def test_the_successor_of_one_that_was_killed_folds_at_once(fleet: Fleet) 
         edge.model.put("till", status("Degraded"))
         await edge.flush()
         await fleet.until("app", lambda app: app["health"] == "Degraded", name="till")
+
+
+async def test_who_has_lost_the_lease_learns_it_with_the_next_renewal(fleet: Fleet) -> None:
+    async with fleet.hub.connect("aggregator") as connection:
+        js = JetStream(connection)
+
+        async def hold_until_it_is_lost() -> None:
+            async with asyncio.timeout(WITHIN_S), Lease(js, "first", "1", term_s=0.3).held():
+                await KeyValue(js, STATUSES).put(WRITER, Holder("second", "2").pack())
+                await asyncio.Event().wait()
+
+        with pytest.raises(LeaseLost):
+            await hold_until_it_is_lost()
+        assert Holder.unpack((await KeyValue(js, STATUSES).get(WRITER)).value).instance == "second"
+
+
+async def test_an_own_renewal_whose_answer_was_lost_is_no_other_holders(fleet: Fleet) -> None:
+    async with fleet.hub.connect("aggregator") as connection:
+        js = JetStream(connection)
+        bucket = KeyValue(js, STATUSES)
+
+        async with Lease(js, "first", "1", term_s=0.3).held():
+            written = await bucket.put(WRITER, Holder("first", "1").pack())
+
+            async def is_renewed() -> bool | None:
+                return True if (await bucket.get(WRITER)).revision > written else None
+
+            await eventually(is_renewed)
 
 
 async def test_an_aggregator_that_was_without_the_bus_for_longer_than_its_lease_folds_again(

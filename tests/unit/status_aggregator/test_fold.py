@@ -61,6 +61,7 @@ def test_a_patch_whose_base_was_lost_asks_for_that_application_alone() -> None:
     folded = fold(edge, batch(3, {"till": C, "menu": A}, [entry("till", C, B)]), 1_000, LIMITS)
     assert folded.edge.lacking == {"till"}
     assert not folded.differs
+    assert not folded.rejected
     assert held(folded.edge)["till"] == A
     mended = fold(folded.edge, batch(4, {"till": C, "menu": A}, [entry("till", C)]), 1_000, LIMITS)
     assert held(mended.edge)["till"] == C
@@ -119,6 +120,12 @@ def test_an_answer_to_a_request_for_everything_drops_what_the_edge_does_not_have
     answered = fold(begin_gathering(lost.edge), batch(4, {"a": A}, [entry("a", A)]), 1_000, LIMITS)
     assert answered.removed == ("zombie",)
     assert not answered.differs
+
+
+def test_what_was_gathered_before_an_edge_began_anew_is_not_taken_for_its_set() -> None:
+    edge = fold_all(batch(1, UNTOLD, [entry("zombie", A)])).edge
+    folded = fold(edge, batch(1, {"a": B}, [entry("a", B)], epoch=2), 1_000, LIMITS)
+    assert (folded.removed, folded.differs) == (("zombie",), False)
 
 
 def test_an_edge_without_applications_says_so() -> None:
