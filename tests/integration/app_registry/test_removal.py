@@ -84,7 +84,7 @@ async def test_an_edge_that_never_reported_proves_it_by_what_it_holds(served: Fl
     await served.deliver(edge)
     await served.ask("app.delete", name="till")
     await edge.next()
-    await served.until(lambda found: found["deleting"], "app.get", name="till")
+    await served.until(lambda found: found["desired"] is None, "app.get", name="till")
     assert await edge.resync() == []
     assert (await served.ask("app.get", name="till"))["deleting"]
     del edge.held[TILL]
