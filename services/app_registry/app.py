@@ -7,16 +7,19 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from pydantic import ValidationError
+
 from app_registry.desired import Intent
+from app_registry.sources import Source
 from outrider import codec
 from outrider.names import AppName
 from outrider.records import ApplicationRecord
-from outrider.spec.application import DEFAULT_PROJECT, Application, Destination
-from outrider.spec.document import parse
-from outrider.spec.source import ApplicationSource
+from outrider.spec.application import DEFAULT_PROJECT, ApplicationSpec, Destination
+from outrider.spec.document import InvalidManifest
+from outrider.spec.problems import problems
 
 SHARED_MAX = 8192
-# Distinct sources, specs and destinations that are shared; applications beyond keep their own.
+# Distinct sources and specs that are shared; applications beyond keep their own.
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,7 @@ class App:
     # of its entry in the bucket
     project: str
     destination: Destination
-    source: ApplicationSource
+    source: Source
     spec: dict[str, Any]
     # what the edge is told
     allows_empty: bool
@@ -39,39 +42,62 @@ class App:
     @property
     def intent(self) -> Intent:
         """What enters its Desired record."""
-        return Intent(self.uid, self.spec, self.allows_empty, f"{self.source.repo_url} {self.source.path}")
+        source = self.source.model
+        return Intent(self.uid, self.spec, self.allows_empty, f"{source.repo_url} {source.path}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """What applications share that differ in name and destination only."""
+
+    project: str
+    source: Source
+    spec: dict[str, Any]
+    allows_empty: bool
 
 
 def from_record(name: AppName, revision: int, record: ApplicationRecord) -> App:
-    """Return the application in a stored record; InvalidManifest if another version wrote what this one refuses."""
-    application: Application = parse(record.manifest).application
-    spec = application.spec
-    source = spec.source.model_dump(by_alias=True, mode="json", exclude_defaults=True)
+    """Return the application in a stored record.
+
+    It was checked when it was stored, so this looks at what decides and no further. InvalidManifest if another version stored
+    what this one refuses.
+    """
+    spec = record.manifest.get("spec")
+    if not isinstance(spec, dict):
+        raise InvalidManifest(f"Application {name}", ["spec: must be a map"])
+    rest = {field: value for field, value in spec.items() if field != "destination"}
+    try:
+        shape = _shape(codec.canonical(rest))
+        destination = Destination.model_validate(spec.get("destination"))
+    except ValidationError as error:
+        raise InvalidManifest(
+            f"Application {name}", list(problems(error, ApplicationSpec, "spec"))
+        ) from error
     return App(
         name=name,
         uid=record.uid,
         revision=revision,
-        project=spec.project or DEFAULT_PROJECT,
-        destination=_destination(spec.destination.name, spec.destination.server, spec.destination.namespace),
-        source=_source(codec.canonical({"path": spec.source.path, **source})),
-        spec=_spec(codec.canonical(spec.for_edge())),
-        allows_empty=spec.allows_empty,
+        project=shape.project,
+        destination=destination,
+        source=shape.source,
+        spec=_for_edge(codec.canonical({**shape.spec, **_place(destination)})),
+        allows_empty=shape.allows_empty,
         deleting=record.deleting,
         cascade=record.cascade,
     )
 
 
+def _place(destination: Destination) -> dict[str, Any]:
+    return {"destination": {"namespace": destination.namespace}} if destination.namespace else {}
+
+
 @lru_cache(maxsize=SHARED_MAX)
-def _spec(packed: bytes) -> dict[str, Any]:
+def _shape(packed: bytes) -> _Shape:
+    spec = ApplicationSpec.model_validate({**codec.unpack(packed), "destination": {"name": "any"}})
+    return _Shape(spec.project or DEFAULT_PROJECT, Source(spec.source), spec.for_edge(), spec.allows_empty)
+
+
+@lru_cache(maxsize=SHARED_MAX)
+def _for_edge(packed: bytes) -> dict[str, Any]:
     spec: dict[str, Any] = codec.unpack(packed)
     return spec
-
-
-@lru_cache(maxsize=SHARED_MAX)
-def _source(packed: bytes) -> ApplicationSource:
-    return ApplicationSource.model_validate(codec.unpack(packed))
-
-
-@lru_cache(maxsize=SHARED_MAX)
-def _destination(name: str, server: str, namespace: str) -> Destination:
-    return Destination(name=name, server=server, namespace=namespace)

@@ -125,7 +125,7 @@ class Applications:
 
     def _item(self, name: AppName) -> dict[str, Any]:
         app = self._fleet.applications[name]
-        source = app.source
+        source = app.source.model
         return {
             "name": name,
             "cluster": self._fleet.placements.of(name) or app.destination.name,

@@ -13,7 +13,7 @@ import structlog
 from app_registry.app import App, from_record
 from app_registry.origins import Origins
 from app_registry.placements import Placements
-from app_registry.sources import Renderings, WantedSources, source_records
+from app_registry.sources import WantedSources, wanted
 from outrider.bus.buckets import Change
 from outrider.codec import MalformedMessage, Message
 from outrider.names import AppName, ClusterName, from_token
@@ -55,7 +55,8 @@ class Fleet:
         self.wanted = WantedSources()
         self._names: list[AppName] = []
         # sorted
-        self._renderings_of: dict[AppName, Renderings] = {}
+        self._used: dict[AppName, str] = {}
+        # the rendering that counts for each application
 
     def names(self, after: str = "", cluster: str = "") -> Iterator[AppName]:
         """Yield applications by name, from the one after `after` on."""
@@ -66,8 +67,7 @@ class Fleet:
 
     def rendering_of(self, app: AppName) -> RenderingRecord | None:
         """Return the rendering that counts for an application, if there is one yet."""
-        renderings = self._renderings_of.get(app)
-        return self.renderings.get(renderings.key(self.renderings)) if renderings else None
+        return self.renderings.get(self._used.get(app, ""))
 
     def put_application(self, change: Change) -> Touched:
         """Take in one change of bucket `applications`."""
@@ -79,7 +79,7 @@ class Fleet:
         if (before is None) != (app is None):
             self._rename(name, present=app is not None)
         self.placements.put_application(name, app.destination if app else None)
-        self.origins.put_application(name, app.source.repo_url if app else None)
+        self.origins.put_application(name, app.source.model.repo_url if app else None)
         return Touched({name}, self._want(name))
 
     def _understood(self, name: AppName, change: Change) -> App | None:
@@ -142,13 +142,13 @@ class Fleet:
     def _want(self, name: AppName) -> set[str]:
         """Note what an application wants rendered; return the sources whose record must be looked at."""
         app = self.applications.get(name)
-        self._renderings_of.pop(name, None)
+        self._used.pop(name, None)
         if app is None or app.deleting:
             return self.wanted.want(name, {})
-        origin = self.origins.origin(app.source.repo_url)
-        renderings, records = source_records(name, app.source, app.destination.namespace, origin)
-        self._renderings_of[name] = renderings
-        return self.wanted.want(name, {key: records[key] for key in renderings.keys(self.renderings)})
+        origin = self.origins.origin(app.source.model.repo_url)
+        namespace = app.destination.namespace
+        self._used[name], records = wanted(name, app.source, namespace, origin, self.renderings)
+        return self.wanted.want(name, records)
 
 
 def _needs_release(rendering: RenderingRecord | None) -> bool:

@@ -1,5 +1,7 @@
 """How each repository is registered: by what URL it is fetched and by which pool, whatever spelling an application uses. No I/O."""
 
+from functools import lru_cache
+
 from app_registry.sources import Origin
 from outrider.names import AppName
 from outrider.records import RepositoryRecord
@@ -7,8 +9,10 @@ from outrider.rendering.git.address import parse_address
 from outrider.rendering.git.errors import AddressRefused
 
 DEFAULT_POOL = "default"
+SPELLINGS_MAX = 8192
 
 
+@lru_cache(maxsize=SPELLINGS_MAX)
 def same_repository(url: str) -> str:
     """Return what all spellings of a repository's URL have in common, as Argo CD compares them."""
     try:

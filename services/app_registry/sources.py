@@ -24,49 +24,58 @@ class Origin:
     pool: str
 
 
-@dataclass(frozen=True)
-class Renderings:
-    """The renderings that an application may use; `plain` is None where the source says that it is a chart."""
+class Source:
+    """One distinct source, shared by the applications that have it."""
 
-    plain: str | None
-    chart: str | None
+    def __init__(self, model: ApplicationSource) -> None:
+        self.model = model
+        self.is_chart = model.explicit_kind is SourceKind.HELM
+        self.may_be_chart = model.explicit_kind in (None, SourceKind.HELM)
+        self._body: dict[str, Any] = model.model_dump(by_alias=True, mode="json", exclude_defaults=True)
+        self._plain: dict[Origin, tuple[str, SourceRecord]] = {}
 
-    def key(self, renderings: Mapping[str, RenderingRecord]) -> str:
-        """Return the rendering that counts, by what the renderer has said so far."""
-        if self.plain is None or (self.chart is not None and _needs_release(renderings.get(self.plain))):
-            return self.chart or ""
-        return self.plain
+    def plain(self, origin: Origin) -> tuple[str, SourceRecord]:
+        """Return key and record of the rendering that knows no release."""
+        if origin not in self._plain:
+            self._plain[origin] = self._keyed(origin, {})
+        return self._plain[origin]
 
-    def keys(self, renderings: Mapping[str, RenderingRecord]) -> tuple[str, ...]:
-        """Return all that are wanted: the plain one stays, to learn when the path is no chart any more."""
-        used = self.key(renderings)
-        return (used,) if self.plain in (None, used) else (self.plain or "", used)
+    def chart(self, app: AppName, namespace: str, origin: Origin) -> tuple[str, SourceRecord]:
+        """Return key and record of the rendering for an application's release."""
+        named = release(self.model, RenderContext(app, namespace))
+        return self._keyed(origin, {"app_name": named["name"], "namespace": named["namespace"]})
+
+    def _keyed(self, origin: Origin, context: dict[str, Any]) -> tuple[str, SourceRecord]:
+        # The path stands in the record, whatever the defaults of a later version are.
+        body = {**self._body, "repoURL": origin.repo_url, "path": self.model.path}
+        record = SourceRecord(origin.repo_url, origin.pool, body, context)
+        return source_key(record.repo_url, record.source, record.context), record
+
+
+def wanted(
+    app: AppName,
+    source: Source,
+    namespace: str,
+    origin: Origin,
+    renderings: Mapping[str, RenderingRecord],
+) -> tuple[str, dict[str, SourceRecord]]:
+    """Return the key of the rendering that counts for an application, by what the renderer has said so far, and all that it wants.
+
+    The plain one stays wanted beside a chart's: it tells when the path is no chart any more.
+    """
+    records: dict[str, SourceRecord] = {}
+    used = ""
+    if not source.is_chart:
+        used, record = source.plain(origin)
+        records[used] = record
+    if source.is_chart or (source.may_be_chart and _needs_release(renderings.get(used))):
+        used, record = source.chart(app, namespace, origin)
+        records[used] = record
+    return used, records
 
 
 def _needs_release(rendering: RenderingRecord | None) -> bool:
     return rendering is not None and rendering.needs_release
-
-
-def source_records(
-    app: AppName, source: ApplicationSource, namespace: str, origin: Origin
-) -> tuple[Renderings, dict[str, SourceRecord]]:
-    """Return the renderings that an application may use, and their records by key."""
-    body: dict[str, Any] = source.model_dump(by_alias=True, mode="json", exclude_defaults=True)
-    # `.` is the default, and what a path is must be in the record whatever the defaults of a later version are.
-    body |= {"repoURL": origin.repo_url, "path": source.path}
-    contexts: dict[str, dict[str, Any]] = {}
-    if source.explicit_kind is not SourceKind.HELM:
-        contexts["plain"] = {}
-    if source.explicit_kind in (None, SourceKind.HELM):
-        named = release(source, RenderContext(app, namespace))
-        contexts["chart"] = {"app_name": named["name"], "namespace": named["namespace"]}
-    records = {
-        kind: SourceRecord(origin.repo_url, origin.pool, body, context) for kind, context in contexts.items()
-    }
-    keys = {
-        kind: source_key(record.repo_url, record.source, record.context) for kind, record in records.items()
-    }
-    return Renderings(keys.get("plain"), keys.get("chart")), {keys[kind]: records[kind] for kind in records}
 
 
 @dataclass

@@ -28,13 +28,18 @@ from outrider.tasks import background
 from outrider.topology import APPLICATIONS, CLUSTERS, CONDITIONS, HUB, STATUSES
 from status_aggregator import service
 from status_aggregator.document import check
+from status_aggregator.fold import Limits
+from status_aggregator.folding import Around, Folding
 from status_aggregator.lease import Holder
 from status_aggregator.mending import MendingSettings
 from status_aggregator.metrics import Sources
+from status_aggregator.presence import Presence
 from status_aggregator.records import CURSOR, WRITER, Cursor
+from status_aggregator.registrations import Registrations
 from status_aggregator.rejections import Rejections
 from status_aggregator.settings import Settings
 from status_aggregator.view import View
+from status_aggregator.watching import Watching
 
 REPOSITORY = Path(__file__).parents[3]
 WITHIN_S = 20
@@ -98,6 +103,23 @@ class Fleet:
             background(service.work(settings, connection, sources), name="aggregator"),
         ):
             yield sources
+
+    @asynccontextmanager
+    async def folding(self, js: JetStream, now_ms: int = 1_000) -> AsyncIterator[Folding]:
+        """The part that folds, with nothing around it that writes; it is run by the caller."""
+        view, registrations = View(self.settings.freshness), Registrations()
+        rejections = Rejections()
+        presence = Presence(js.connection, registrations.keys, rejections)
+        watching = Watching(
+            JetStream(js.connection), view, rejections, on_cluster=registrations.put, now_ms=lambda: now_ms
+        )
+        async with background(watching.run(), name="watch"):
+            await watching.ready.wait()
+            around = Around(
+                js, view, registrations, presence, rejections, now_ms=lambda: now_ms,
+                may_write=lambda: True, limits=Limits(), mending=MENDING,
+            )  # fmt: skip
+            yield await Folding.begin(around)
 
     @asynccontextmanager
     async def process(self, **environment: str) -> AsyncIterator[asyncio.subprocess.Process]:

@@ -4,28 +4,16 @@ import itertools
 import json
 import random
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from tests.integration.status_aggregator.conftest import MENDING, Fleet
+from tests.integration.status_aggregator.conftest import Fleet
 from tests.unit.status_aggregator.edge_model import operation, status
 
-from outrider.bus import Connection
 from outrider.bus.follow import follow
 from outrider.bus.jetstream import JetStream
 from outrider.tasks import background
 from outrider.topology import EVENTS, STATUSES
-from status_aggregator.fold import Limits
-from status_aggregator.folding import Around, Folding
-from status_aggregator.presence import Presence
-from status_aggregator.registrations import Registrations
-from status_aggregator.rejections import Rejections
-from status_aggregator.view import View
-from status_aggregator.watching import Watching
-
-COMPLETE = 1_000_000
 
 
 class Died(Exception):
@@ -46,22 +34,6 @@ class MortalJetStream(JetStream):
         return await super().publish(subject, data, headers)
 
 
-@asynccontextmanager
-async def folding(fleet: Fleet, connection: Connection, lives: int) -> AsyncIterator[Folding]:
-    """The part that writes, with that many writes to live."""
-    js = JetStream(connection)
-    view, rejections, registrations = View(fleet.settings.freshness), Rejections(), Registrations()
-    presence = Presence(connection, registrations.keys, rejections)
-    watching = Watching(js, view, rejections, on_cluster=registrations.put, now_ms=lambda: 1)
-    async with background(watching.run(), name="watch"):
-        await watching.ready.wait()
-        around = Around(
-            MortalJetStream(js, lives), view, registrations, presence, rejections, now_ms=lambda: 1_000,
-            may_write=lambda: True, limits=Limits(), mending=MENDING,
-        )  # fmt: skip
-        yield await Folding.begin(around)
-
-
 @pytest.mark.parametrize("takes_batches", [True, False], ids=["batches", "single-writes"])
 async def test_a_crash_at_any_write_loses_nothing_and_doubles_nothing(
     fleet: Fleet, takes_batches: bool
@@ -69,7 +41,8 @@ async def test_a_crash_at_any_write_loses_nothing_and_doubles_nothing(
     edge = await fleet.edge("shop1")
     expected = Counter[str]()
     async with fleet.hub.connect("aggregator") as connection:
-        await let_batches(JetStream(connection), takes_batches)
+        js = JetStream(connection)
+        await let_batches(js, takes_batches)
         for lives in itertools.count():
             document = status("Degraded", operation=operation("Succeeded", f"{lives}"))
             edge.model.put("till", document)
@@ -81,11 +54,14 @@ async def test_a_crash_at_any_write_loses_nothing_and_doubles_nothing(
             seq = await edge.flush()
             has_died = False
             try:
-                async with folding(fleet, connection, lives) as part, background(part.run(), name="fold"):
+                async with (
+                    fleet.folding(MortalJetStream(js, lives)) as part,
+                    background(part.run(), name="fold"),
+                ):
                     await fleet.until_committed(seq)
             except* Died:
                 has_died = True
-            async with folding(fleet, connection, COMPLETE) as part, background(part.run(), name="fold"):
+            async with fleet.folding(js) as part, background(part.run(), name="fold"):
                 await fleet.until_committed(seq)
             await fleet.until_documents("shop1", edge.model.documents)
             assert part.mender.asked == 0

@@ -1,6 +1,7 @@
 from typing import Any
 
-from app_registry.sources import Origin, WantedSources, source_records
+from app_registry.sources import Origin, Source, WantedSources
+from app_registry.sources import wanted as wanted_by
 from outrider.names import AppName
 from outrider.records import RenderingRecord, SourceRecord
 from outrider.spec.source import ApplicationSource
@@ -18,8 +19,9 @@ def source(**fields: Any) -> ApplicationSource:
 def wanted(
     app: AppName, given: ApplicationSource, renderings: dict[str, RenderingRecord] | None = None
 ) -> dict[str, SourceRecord]:
-    found, records = source_records(app, given, app, ORIGIN)
-    return {key: records[key] for key in found.keys(renderings or {})}
+    used, records = wanted_by(app, Source(given), app, ORIGIN, renderings or {})
+    assert used in records
+    return records
 
 
 def test_applications_whose_manifests_must_be_equal_share_one_rendering() -> None:
@@ -60,14 +62,15 @@ def test_a_release_is_asked_for_once_the_renderer_says_that_the_path_is_a_chart(
     both = wanted(TILL, source(), {plain: RenderingRecord(needs_release=True)})
     assert [record.context for record in both.values()] == [{}, {"app_name": "till", "namespace": "till"}]
     assert plain in both
-    found, _ = source_records(TILL, source(), "till", ORIGIN)
-    assert found.key({plain: RenderingRecord(needs_release=True)}) == found.chart
-    assert found.key({plain: RenderingRecord(digest=b"d")}) == found.key({}) == plain
+    used, _ = wanted_by(TILL, Source(source()), "till", ORIGIN, {plain: RenderingRecord(needs_release=True)})
+    assert used != plain
+    used, records = wanted_by(TILL, Source(source()), "till", ORIGIN, {plain: RenderingRecord(digest=b"d")})
+    assert (used, list(records)) == (plain, [plain])
 
 
 def test_the_registered_url_and_pool_are_what_the_renderer_is_told() -> None:
     origin = Origin("ssh://git@example.com/shops.git", "private")
-    _, records = source_records(TILL, source(directory={}), "till", origin)
+    _, records = wanted_by(TILL, Source(source(directory={})), "till", origin, {})
     (record,) = records.values()
     assert (record.repo_url, record.pool) == (origin.repo_url, "private")
     assert record.source["repoURL"] == origin.repo_url
@@ -91,7 +94,7 @@ def test_a_wanted_source_stays_until_its_last_user_goes() -> None:
 def test_a_source_whose_pool_changes_is_told_to_the_renderers_again() -> None:
     sources = WantedSources()
     sources.want(TILL, wanted(TILL, source()))
-    _, records = source_records(TILL, source(directory={}), "till", ORIGIN)
+    records = wanted(TILL, source(directory={}))
     key, record = next(iter(records.items()))
     sources.want(TILL, records)
     moved = SourceRecord(record.repo_url, "private", record.source, record.context)
