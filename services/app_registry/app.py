@@ -3,11 +3,13 @@
 The manifest stays in its bucket. What many applications share (source, spec for the edge) is kept once.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from app_registry.desired import Intent
 from app_registry.sources import Source
@@ -85,6 +87,14 @@ def from_record(name: AppName, revision: int, record: ApplicationRecord) -> App:
         deleting=record.deleting,
         cascade=record.cascade,
     )
+
+
+@contextmanager
+def _naming(name: AppName, model: type[BaseModel], at: str) -> Iterator[None]:
+    try:
+        yield
+    except ValidationError as error:
+        raise InvalidManifest(f"Application {name}", list(problems(error, model, at))) from error
 
 
 def _place(destination: Destination) -> dict[str, Any]:
