@@ -28,6 +28,7 @@ class Settings:
     context: str | None = None
     # OUTRIDER_CONTEXT: of the kubeconfig
     outbound: OutboundSettings = field(default_factory=OutboundSettings)
+    # OUTRIDER_HEARTBEAT: seconds between words to the hub when nothing changes (1800)
 
     @property
     def replica(self) -> Path:
@@ -49,4 +50,18 @@ class Settings:
             servers=servers,
             kubeconfig=os.environ.get("KUBECONFIG") or None,
             context=os.environ.get("OUTRIDER_CONTEXT") or None,
+            outbound=OutboundSettings(
+                heartbeat_s=_seconds("OUTRIDER_HEARTBEAT", OutboundSettings.heartbeat_s)
+            ),
         )
+
+
+def _seconds(name: str, default: float) -> float:
+    text = os.environ.get(name, "")
+    try:
+        value = float(text) if text else default
+    except ValueError as error:
+        raise InvalidSetting(f"{name} is {text!r}: give a number of seconds") from error
+    if value <= 0:
+        raise InvalidSetting(f"{name} is {text!r}: give a number of seconds above 0")
+    return value

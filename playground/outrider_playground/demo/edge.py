@@ -32,8 +32,10 @@ class Edge:
 
 
 @asynccontextmanager
-async def running_edge(name: str, folder: Path, hub_port: int, credentials: Path) -> AsyncIterator[Edge]:
-    """Start an edge; its agent connects to the hub through the link."""
+async def running_edge(
+    name: str, folder: Path, hub_port: int, credentials: Path, **settings: str
+) -> AsyncIterator[Edge]:
+    """Start an edge; its agent connects to the hub through the link. `settings`: of the agent, by environment variable."""
     await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
     async with SimulatedCluster(name=name) as cluster, WanLink("127.0.0.1", hub_port) as link:
         environment = {
@@ -41,6 +43,7 @@ async def running_edge(name: str, folder: Path, hub_port: int, credentials: Path
             "OUTRIDER_SERVERS": f"tls://localhost:{link.port}",
             "OUTRIDER_STATE": str(folder / "agent"),
             "KUBECONFIG": str(cluster.write_kubeconfig(folder / "kubeconfig")),
+            **settings,
         }
         agent = python(name, "edge_agent", environment=environment, log_folder=folder)
         await agent.start()
