@@ -9,6 +9,8 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
+import structlog
+
 from outrider import codec, subjects
 from outrider.bus.buckets import KeyValue
 from outrider.bus.errors import NotFound
@@ -22,10 +24,14 @@ from status_aggregator.rows import NOWHERE
 from status_aggregator.tally import Cluster, Shown
 from status_aggregator.view import View
 
+log = structlog.get_logger()
+
 LIMIT = 100
 LIMIT_MAX = 500
 ANSWER_MAX_BYTES = 900 << 10
 # Below the largest message, with room for what is around the items.
+DOCUMENT_SHOWN_MAX_BYTES = ANSWER_MAX_BYTES // 2
+# Its conditions are in the answer twice. What makes a document large is its list of objects, which `resources` hands out in pages.
 SCAN_MAX = 20_000
 # Applications looked at for one page.
 READY_WITHIN_S = 10.0
@@ -87,7 +93,7 @@ class Queries:
     async def app(self, asked: dict[str, Any]) -> dict[str, Any]:
         """Show one application: {name} -> its item, document and conditions."""
         name = self._known_app(asked)
-        document = await self._document(name)
+        document, size_bytes = await self._document(name)
         item = self._item(name)
         application = self._view.application(name)
         conditions = [
@@ -95,17 +101,16 @@ class Queries:
             for kind, message in (application.conditions if application else ())
         ]
         conditions += [{**one, "from": "edge"} for one in document.get("conditions", [])]
-        answer = {**item, "document": document, "conditions": conditions}
-        if document and len(codec.canonical(answer)) > ANSWER_MAX_BYTES:
-            # The list of objects is what makes a document large; `resources` hands it out in pages.
-            left = {key: document[key] for key in ("sync", "health", "summary") if key in document}
-            answer |= {"document": left, "conditions": conditions[:LIMIT], "truncated": True}
-        return answer
+        if size_bytes <= DOCUMENT_SHOWN_MAX_BYTES:
+            return {**item, "document": document, "conditions": conditions}
+        left = {key: document[key] for key in ("sync", "health")}
+        return {**item, "document": left, "conditions": conditions[:LIMIT], "truncated": True}
 
     async def resources(self, asked: dict[str, Any]) -> dict[str, Any]:
         """List an application's objects: {name, after?: number of those seen, limit?} -> {items, next}."""
         name = self._known_app(asked)
-        resources = (await self._document(name)).get("resources", [])
+        document, _ = await self._document(name)
+        resources = document.get("resources", [])
         start = number(asked, "after", 0)
         page = Page(limit(asked, LIMIT_MAX))
         for position, resource in enumerate(resources[start:], start + 1):
@@ -153,16 +158,17 @@ class Queries:
             raise RequestRefused(f"there is no application {name[:80]!r}")
         return name
 
-    async def _document(self, name: str) -> dict[str, Any]:
-        """Return the last good document; empty if the edge has not said anything of the application."""
+    async def _document(self, name: str) -> tuple[dict[str, Any], int]:
+        """Return the last good document and its size; empty if the edge has not said anything of the application."""
         cluster = self._view.cluster_of(name)
-        if name not in cluster.seen:
-            return {}
-        try:
-            entry = await self._bucket.get(Key(cluster.name, token(AppName(name))).text)
-            return check(StatusRecord.unpack(entry.value).document)
-        except (NotFound, codec.MalformedMessage):
-            return {}
+        if name in cluster.seen:
+            try:
+                entry = await self._bucket.get(Key(cluster.name, token(AppName(name))).text)
+                packed = StatusRecord.unpack(entry.value).document
+                return check(packed), len(packed)
+            except (NotFound, codec.MalformedMessage) as error:
+                log.debug("document not shown", app=name, cluster=cluster.name, reason=str(error))
+        return {}, 0
 
     def _filter(self, asked: dict[str, Any]) -> Callable[[str], bool]:
         words = (("sync", SYNCS), ("health", HEALTHS), ("freshness", FRESHNESSES))

@@ -52,6 +52,11 @@ async def test_a_cluster_with_two_connections_is_online_until_the_last_one_close
             await fleet.until("cluster", presence("offline"), name="shop2")
             assert (await fleet.ask("cluster", name="shop1"))["presence"] == "online"
         await fleet.until("cluster", presence("offline"), name="shop1")
+
+        async def is_told_of_four() -> bool | None:
+            return True if sources.folding and sources.folding.announcing.changes >= 4 else None
+
+        await eventually(is_told_of_four)
         assert sources.folding is not None
         assert sources.folding.announcing.changes == 4
 
