@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from outrider import subjects
 from outrider.names import AppName, ClusterName, from_token
 from status_aggregator.document import UNKNOWN
-from status_aggregator.fold import Change
+from status_aggregator.edge import Change
 
 NO_APP = AppName("_")
 # In place of the application where an event is about the cluster; no application can have this name.

@@ -12,112 +12,18 @@ A whole set that comes in several batches is complete when the last of them has 
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import NamedTuple
 
 from outrider import delta
 from outrider.codec import MalformedMessage
 from outrider.messages import StatusBatch, StatusEntry
 from outrider.names import InvalidName, app_name, from_token, token
 from status_aggregator import frames
-from status_aggregator.document import DOCUMENT_MAX_BYTES, Headline, headline
+from status_aggregator.document import headline
+from status_aggregator.edge import Change, Edge, Folded, Held, Known, Limits
 
 RETIRED_FOR_MS = 600_000
 # A batch of an epoch that has been replaced may still be under way this long; later, it is an edge that came back.
 RETIRED_MAX = 4
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What one cluster may make the hub hold."""
-
-    document_max_bytes: int = DOCUMENT_MAX_BYTES
-    cluster_max_bytes: int = 32 << 20
-    # of documents: one stolen identity must not fill the bucket of the fleet
-    batch_max_bytes: int = 32 << 20
-    # unpacked from one batch: frames of 40 bytes can each announce a whole document
-    apps_max: int = 5_000
-
-
-class Held(NamedTuple):
-    """A document that the hub has."""
-
-    digest: bytes
-    # short
-    frame: bytes
-    # see `frames`
-    size_bytes: int
-    marks: tuple[str, str, str, str]
-    # sync, health, phase, start of the last operation: what events are made from
-
-
-class Known(NamedTuple):
-    """One application of an edge."""
-
-    announced: bytes
-    # short digest of the newest document that the edge has
-    held: Held | None
-    # the newest one that could be read, whatever was announced since
-    refused: bool = False
-    # the announced document can't be accepted, however often it is sent
-
-    @property
-    def lacking(self) -> bool:
-        """Whether the edge has a document that the hub still needs."""
-        return not self.refused and (self.held is None or self.held.digest != self.announced)
-
-
-@dataclass(frozen=True)
-class Edge:
-    """What the hub knows of one cluster. `epoch` None: it has never been heard of."""
-
-    epoch: int | None = None
-    seq: int = 0
-    apps: Mapping[str, Known] = field(default_factory=dict)
-    # by application token
-    gathered: Mapping[str, bytes] | None = None
-    # announced digests since the set began to differ, the edge began anew or was asked for everything; None: the set agrees
-    lacking: frozenset[str] = frozenset()
-    # applications whose announced document is still needed
-    size_bytes: int = 0
-    # of the held documents
-    retired: tuple[tuple[int, int], ...] = ()
-    # epochs that were replaced, and until when (hub's Unix time in ms) they are not believed
-
-
-class Change(NamedTuple):
-    """An application whose document is another one than before."""
-
-    app: str
-    before: Held | None
-    after: Held
-    headline: Headline
-
-
-@dataclass(frozen=True)
-class Folded:
-    """What a batch came to."""
-
-    edge: Edge
-    is_old: bool = False
-    # folded before, or of an epoch that was replaced: nothing has changed
-    is_restart: bool = False
-    changes: tuple[Change, ...] = ()
-    removed: tuple[str, ...] = ()
-    absent: tuple[str, ...] = ()
-    # said to be gone, though the hub did not know of them
-    refused: tuple[tuple[str, str], ...] = ()
-    # applications whose newest document can't be taken, and why
-    differs: bool = False
-    # the set is not the edge's: everything is to be asked for
-    entries: int = 0
-    rejected: Mapping[str, int] = field(default_factory=dict)
-    # entries by kind of fault
-
-
-def begin_gathering(edge: Edge) -> Edge:
-    """Return the state from which a whole set is gathered: the edge has been asked for everything."""
-    return replace(edge, gathered={})
 
 
 def fold(edge: Edge, batch: StatusBatch, now_ms: int, limits: Limits) -> Folded:

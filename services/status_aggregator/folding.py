@@ -14,7 +14,7 @@ from outrider.topology import STATUSES
 from status_aggregator.announcing import Announcing
 from status_aggregator.bulk import Bulk
 from status_aggregator.commit import Committer
-from status_aggregator.fold import Limits
+from status_aggregator.edge import Limits
 from status_aggregator.ingest import Fleet, Ingest, starting_point
 from status_aggregator.mending import Mender, MendingSettings, Wants
 from status_aggregator.presence import Presence

@@ -23,7 +23,8 @@ from status_aggregator import clock, events
 from status_aggregator.arrival import Arrival
 from status_aggregator.clock import ClockOffset
 from status_aggregator.commit import Committer
-from status_aggregator.fold import Edge, Folded, Limits, begin_gathering, fold
+from status_aggregator.edge import Edge, Folded, Limits, begin_gathering
+from status_aggregator.fold import fold
 from status_aggregator.mending import Mender
 from status_aggregator.records import Cursor, Key, Loaded
 from status_aggregator.rejections import Rejections

@@ -5,8 +5,7 @@ applications that a filter left out: so it may hold few items, or none, and stil
 """
 
 import asyncio
-from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import structlog
@@ -17,19 +16,17 @@ from outrider.bus.errors import NotFound
 from outrider.bus.services import Endpoint, RequestRefused
 from outrider.names import AppName, token
 from outrider.records import StatusRecord
-from status_aggregator.document import HEALTHS, SYNCS, UNKNOWN, check
-from status_aggregator.freshness import FRESHNESSES, PRESENCES, Freshness
+from status_aggregator.counts import cluster_item, fleet_counts
+from status_aggregator.document import HEALTHS, SYNCS, check
+from status_aggregator.freshness import FRESHNESSES
+from status_aggregator.paging import ANSWER_MAX_BYTES, LIMIT, LIMIT_MAX, Page, limit, number, one_of, text
 from status_aggregator.records import Key
 from status_aggregator.rows import NOWHERE
-from status_aggregator.tally import Cluster, Shown
+from status_aggregator.tally import Cluster
 from status_aggregator.view import View
 
 log = structlog.get_logger()
 
-LIMIT = 100
-LIMIT_MAX = 500
-ANSWER_MAX_BYTES = 900 << 10
-# Below the largest message, with room for what is around the items.
 DOCUMENT_SHOWN_MAX_BYTES = ANSWER_MAX_BYTES // 2
 # Its conditions are in the answer twice. What makes a document large is its list of objects, which `resources` hands out in pages.
 SCAN_MAX = 20_000
@@ -133,18 +130,8 @@ class Queries:
         return cluster_item(self._registered(text(asked, "name")))
 
     async def summary(self, _asked: dict[str, Any]) -> dict[str, Any]:
-        """Count the fleet. A state that is not fresh counts as Unknown; `last_known` counts it as it was."""
-        totals = self._view.tally.totals
-        freshnesses: Counter[str] = Counter()
-        for (freshness, _), count in totals.items():
-            freshnesses[freshness] += count
-        return {
-            "applications": len(self._view.names),
-            "clusters": len(self._view.cluster_names),
-            "freshness": _counts(FRESHNESSES, freshnesses),
-            "presence": _counts(PRESENCES, self._view.presences),
-            **_by_state((key, shown, count) for (key, shown), count in totals.items()),
-        }
+        """Count the fleet."""
+        return fleet_counts(self._view)
 
     def _registered(self, name: str) -> Cluster:
         cluster = self._view.cluster(name)
@@ -206,105 +193,3 @@ class Queries:
             "delivered": row.delivered,
             "deleting": application.deleting,
         }
-
-
-class Page:
-    """Items up to a limit in number and bytes; `last`: after which one the next page begins."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._left_bytes = ANSWER_MAX_BYTES
-        self._items: list[dict[str, Any]] = []
-        self.last: str | int = ""
-
-    def add(self, item: dict[str, Any]) -> bool:
-        """Add an item, if it has room."""
-        size_bytes = len(codec.canonical(item))
-        if len(self._items) >= self._limit or (self._items and size_bytes > self._left_bytes):
-            return False
-        self._left_bytes -= size_bytes
-        self._items.append(item)
-        return True
-
-    def answer(self, *, more: bool) -> dict[str, Any]:
-        """Return the page."""
-        return {"items": self._items, "next": self.last if more else None}
-
-
-def cluster_item(cluster: Cluster) -> dict[str, Any]:
-    """Return a cluster as lists show it. What is not fresh is not counted as healthy."""
-    states = _by_state((cluster.freshness_of(shown), shown, count) for shown, count in cluster.counts.items())
-    edge, record = cluster.edge, cluster.record
-    return {
-        "name": cluster.name,
-        "labels": record.labels if record else {},
-        "server": record.server if record else "",
-        "presence": cluster.presence,
-        "freshness": cluster.freshness,
-        "since_ms": edge.since_ms if edge else 0,
-        "heard_at_ms": cluster.heard_at_ms,
-        "clock_offset_ms": edge.clock_offset_ms if edge else 0,
-        "applications": len(cluster.names),
-        "healthy": states["health"]["Healthy"],
-        "progressing": states["health"]["Progressing"],
-        "degraded": states["health"]["Degraded"],
-        "out_of_sync": states["sync"]["OutOfSync"],
-        "unknown": states["health"][UNKNOWN],
-        **states,
-    }
-
-
-def _by_state(counted: Iterable[tuple[Freshness, Shown, int]]) -> dict[str, Any]:
-    health: Counter[str] = Counter()
-    sync: Counter[str] = Counter()
-    last_health: Counter[str] = Counter()
-    last_sync: Counter[str] = Counter()
-    for freshness, shown, count in counted:
-        is_fresh = freshness == "fresh"
-        health[shown.health if is_fresh else UNKNOWN] += count
-        sync[shown.sync if is_fresh else UNKNOWN] += count
-        last_health[shown.health] += count
-        last_sync[shown.sync] += count
-    return {
-        "health": _counts(HEALTHS, health),
-        "sync": _counts(SYNCS, sync),
-        "last_known": {"health": _counts(HEALTHS, last_health), "sync": _counts(SYNCS, last_sync)},
-    }
-
-
-def _counts(words: Iterable[str], counted: Counter[Any]) -> dict[str, int]:
-    return {word: counted[word] for word in words}
-
-
-def text(asked: dict[str, Any], field: str) -> str:
-    """Return a text argument; empty if there is none."""
-    value = asked.get(field)
-    if value is not None and not isinstance(value, str):
-        raise RequestRefused(f"`{field}` must be text")
-    return value or ""
-
-
-def one_of(asked: dict[str, Any], field: str, words: tuple[str, ...]) -> str:
-    """Return a text argument that must be one of some words."""
-    value = text(asked, field)
-    if value not in words:
-        raise RequestRefused(f"`{field}` must be one of {', '.join(words)}")
-    return value
-
-
-def number(asked: dict[str, Any], field: str, default: int) -> int:
-    """Return an argument that is a number and not negative."""
-    value = asked.get(field)
-    if value is None:
-        return default
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise RequestRefused(f"`{field}` must be a number, 0 or more")
-    return value
-
-
-def limit(asked: dict[str, Any], default: int = LIMIT) -> int:
-    """Return how many items a page may have."""
-    value = number(asked, "limit", default)
-    if not 1 <= value <= LIMIT_MAX:
-        raise RequestRefused(f"`limit` must be from 1 to {LIMIT_MAX}")
-    return value

@@ -20,9 +20,10 @@ from outrider.codec import MalformedMessage, Message
 from outrider.names import ClusterName
 from outrider.records import EdgeRecord, StatusRecord
 from outrider.topology import STATUSES
-from status_aggregator import fold, frames
+from status_aggregator import frames
 from status_aggregator.bulk import Bulk, delete, put
 from status_aggregator.document import headline
+from status_aggregator.edge import Edge, Held, Known
 
 CURSOR = "_cursor"
 WRITER = "_writer"
@@ -99,9 +100,9 @@ class Loaded:
 
     cursor: Cursor = field(default_factory=lambda: Cursor(0))
     edge_records: dict[ClusterName, EdgeRecord] = field(default_factory=dict)
-    known: dict[ClusterName, dict[str, fold.Known]] = field(default_factory=dict)
+    known: dict[ClusterName, dict[str, Known]] = field(default_factory=dict)
 
-    def edges(self) -> dict[ClusterName, fold.Edge]:
+    def edges(self) -> dict[ClusterName, Edge]:
         """Return the state that folding goes on from."""
         return {
             cluster: _edge(self.edge_records.get(cluster, NEVER), self.known.get(cluster, {}))
@@ -109,11 +110,11 @@ class Loaded:
         }
 
 
-def _edge(record: EdgeRecord, apps: dict[str, fold.Known]) -> fold.Edge:
+def _edge(record: EdgeRecord, apps: dict[str, Known]) -> Edge:
     size_bytes = sum(known.held.size_bytes for known in apps.values() if known.held)
     if not record.heard_at_ms:
-        return fold.Edge(apps=apps, size_bytes=size_bytes)
-    return fold.Edge(epoch=record.epoch, seq=record.seq, apps=apps, size_bytes=size_bytes)
+        return Edge(apps=apps, size_bytes=size_bytes)
+    return Edge(epoch=record.epoch, seq=record.seq, apps=apps, size_bytes=size_bytes)
 
 
 async def load(bucket: KeyValue) -> Loaded:
@@ -147,7 +148,7 @@ def _take(loaded: Loaded, text: str, value: bytes | None) -> None:
         loaded.edge_records[key.cluster] = EdgeRecord.unpack(value)
 
 
-def _known(value: bytes) -> fold.Known | None:
+def _known(value: bytes) -> Known | None:
     """Return a stored document as one that the edge announced; None when it can't be read, so that it is asked for."""
     try:
         document = StatusRecord.unpack(value).document
@@ -156,4 +157,4 @@ def _known(value: bytes) -> fold.Known | None:
         return None
     digest = delta.short(delta.digest(document))
     marks = (head.sync, head.health, head.phase, head.started_at)
-    return fold.Known(digest, fold.Held(digest, frames.hold(document), len(document), marks))
+    return Known(digest, Held(digest, frames.hold(document), len(document), marks))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from status_aggregator.fold import Limits
+from status_aggregator.edge import Limits
 from status_aggregator.freshness import HEARTBEAT_S, FreshnessLimits
 from status_aggregator.lease import TERM_S
 from status_aggregator.mending import MendingSettings

@@ -10,7 +10,7 @@ from outrider import codec
 from outrider.codec import MalformedMessage
 from status_aggregator import document, frames
 from status_aggregator.document import STATUS_ERROR, UNKNOWN
-from status_aggregator.fold import Held
+from status_aggregator.edge import Held
 
 MALFORMED = "not a status document"
 

@@ -28,7 +28,7 @@ from outrider.tasks import background
 from outrider.topology import APPLICATIONS, CLUSTERS, CONDITIONS, HUB, STATUSES
 from status_aggregator import service
 from status_aggregator.document import check
-from status_aggregator.fold import Limits
+from status_aggregator.edge import Limits
 from status_aggregator.folding import Around, Folding
 from status_aggregator.lease import Holder
 from status_aggregator.mending import MendingSettings

@@ -9,7 +9,7 @@ from outrider import codec, delta
 from outrider.codec import MalformedMessage
 from status_aggregator import frames
 from status_aggregator.document import check, headline, reported
-from status_aggregator.fold import Held
+from status_aggregator.edge import Held
 from status_aggregator.words import Gone, Refused, Said, Word, resolve, troubled
 
 GOOD = status("Degraded", message="crash loop", operation=operation("Failed"))

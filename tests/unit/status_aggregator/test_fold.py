@@ -7,7 +7,8 @@ from tests.unit.status_aggregator.edge_model import EdgeModel, batch, entry, gon
 from outrider import codec, delta
 from outrider.messages import StatusBatch
 from status_aggregator import frames
-from status_aggregator.fold import RETIRED_FOR_MS, Edge, Folded, Limits, begin_gathering, fold
+from status_aggregator.edge import Edge, Folded, Limits, begin_gathering
+from status_aggregator.fold import RETIRED_FOR_MS, fold
 
 LIMITS = Limits()
 A, B = status("Healthy"), status("Degraded", message="crash loop")

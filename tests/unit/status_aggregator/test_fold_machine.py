@@ -11,7 +11,8 @@ from tests.unit.status_aggregator.edge_model import EdgeModel, status
 from outrider import codec
 from outrider.messages import StatusBatch
 from status_aggregator import frames
-from status_aggregator.fold import RETIRED_FOR_MS, Edge, Limits, begin_gathering, fold
+from status_aggregator.edge import Edge, Limits, begin_gathering
+from status_aggregator.fold import RETIRED_FOR_MS, fold
 
 APPS = ("a", "b", "c", "d_e")
 HEALTHS = ("Healthy", "Progressing", "Degraded")

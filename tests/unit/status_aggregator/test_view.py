@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from outrider.messages import Desired
 from outrider.names import ClusterName
 from outrider.records import ApplicationRecord, ClusterRecord, EdgeRecord
+from status_aggregator.counts import cluster_item
 from status_aggregator.document import HEALTHS, SYNCS, Reported
 from status_aggregator.freshness import FreshnessLimits, freshness
 from status_aggregator.ordered import OrderedNames
-from status_aggregator.queries import cluster_item
 from status_aggregator.rows import Application, Seen, Wanted, row
 from status_aggregator.view import View
 
