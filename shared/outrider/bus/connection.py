@@ -79,7 +79,8 @@ class Connection:
         self._subscriptions: list[_Subscription] = []
         self._waiting: dict[str, asyncio.Future[Msg]] = {}
         self._answers: set[asyncio.Queue[Message | None]] = set()
-        self._next_token = 0
+        # Another process of the same name, or this one before a restart, must not count through the same numbers.
+        self._next_token = rng.getrandbits(24)
         self.name = settings.user().name
         self.inbox = settings.user().inbox
         self.on_connected: list[Callable[[], Awaitable[None]]] = []

@@ -40,10 +40,11 @@ class Endpoint:
 async def serve(connection: Connection, name: str, version: str, endpoints: list[Endpoint]) -> None:
     """Serve until cancelled, again after every reconnect."""
     slots = asyncio.Semaphore(CONCURRENT_MAX)
-    while True:
-        await connection.wait_connected()
-        try:
-            async with asyncio.TaskGroup() as tasks:
+    # One group for all connections: an answer that is being made outlives the connection that asked for it.
+    async with asyncio.TaskGroup() as tasks:
+        while True:
+            await connection.wait_connected()
+            try:
                 service = await nats.micro.add_service(connection.client, name=name, version=version)
                 for endpoint in endpoints:
                     await service.add_endpoint(
@@ -53,8 +54,8 @@ async def serve(connection: Connection, name: str, version: str, endpoints: list
                         handler=_spawning(endpoint, slots, tasks),
                     )
                 await connection.wait_lost()
-        except* (NatsError, BusError):
-            await connection.pause()
+            except (NatsError, BusError):
+                await connection.pause()
 
 
 def _spawning(
@@ -63,7 +64,14 @@ def _spawning(
     # nats-py awaits one handler at a time for each endpoint: a slow request must not hold back the others.
     async def spawn(request: Request) -> None:
         await slots.acquire()
-        task = tasks.create_task(_answer(endpoint, request), name=f"serve {endpoint.name}")
+        answer = _answer(endpoint, request)
+        try:
+            task = tasks.create_task(answer, name=f"serve {endpoint.name}")
+        except RuntimeError:
+            # The process is being stopped: whoever asked asks its successor.
+            answer.close()
+            slots.release()
+            return
         task.add_done_callback(lambda _: slots.release())
 
     return spawn
