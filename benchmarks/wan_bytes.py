@@ -50,6 +50,7 @@ async def image_bump(folder: Path) -> Measurement:
     async with hub_with(folder, _large_bundle("1.0")) as (hub, repository), edge_of(hub, folder) as edge:
         await apply_all(hub, [application("app", edge.name, repository.url, "app")])
         await until_healthy(hub, 1)
+        await asyncio.sleep(FIRST_PING_S)
         record, episode = [], []
         for n in range(ROUNDS):
             await _quiet(edge)

@@ -36,6 +36,8 @@ def _bucket(bucket: Bucket) -> dict[str, Any]:
         "max_msgs_per_subject": 1,
         "allow_direct": True,
         "allow_rollup_hdrs": True,
+        # Many keys with one wait for the disk: ten times as many writes a second.
+        "allow_atomic": True,
         "deny_delete": True,
         "discard": "new",
     }
