@@ -14,6 +14,9 @@ from outrider_playground.demo.hub import Hub, running_hub
 from outrider_playground.demo.repository import Repository
 from outrider_playground.waiting import eventually
 
+LOOKS_EVERY_S = "2"
+# Seconds between looks at the repository: who commits in a demo wants to see it arrive.
+
 
 @dataclass
 class Fleet:
@@ -63,7 +66,9 @@ async def running_fleet(folder: Path, edges: int, say: Callable[[str], None]) ->
     say("starting the hub")
     repository = await asyncio.to_thread(Repository.create, folder / "repository", content.files())
     async with AsyncExitStack() as stack:
-        hub = await stack.enter_async_context(running_hub(folder / "hub", log_folder=folder / "logs"))
+        hub = await stack.enter_async_context(
+            running_hub(folder / "hub", "--poll-interval", LOOKS_EVERY_S, log_folder=folder / "logs")
+        )
         names = [f"edge-{n}" for n in range(1, edges + 1)]
         say(f"registering {edges} clusters and starting their agents")
         started = [await _started(stack, folder, hub, name) for name in names]
