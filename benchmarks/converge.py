@@ -74,6 +74,7 @@ async def converge(folder: Path, clusters: int) -> Measurement:
                 "clusters": clusters,
                 "commits": COMMITS,
                 "agent_processes": PROCESSES,
+                "gc_threshold": 100_000,
                 "tls": "1.3",
                 "pods_start_after_s": 0.2,
                 "looks_every_s": LOOKS_EVERY_S,

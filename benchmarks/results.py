@@ -7,7 +7,7 @@ from typing import Any
 HEADER = """\
 # Results
 
-Measured by `make bench` on {date}, on {machine}. Each figure is one run's; bytes are counted on the link, both
+Measured by `python -m benchmarks` on {date}, on {machine}. Each figure is one run's; bytes are counted on the link, both
 directions, with TLS 1.3, TCP/IPv4 headers and acknowledgements. Limits are what docs and design promise.
 
 | benchmark | measured | unit | conditions |
