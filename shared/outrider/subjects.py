@@ -24,6 +24,9 @@ ALL_REPLIES = Subject("fleet.*.reply.*")
 REGISTRY = Subject("hub.registry")
 STATUS = Subject("hub.status")
 
+SETTINGS = AppName("$settings")
+# Stands where an application's name would, for a record of a cluster's settings. No application can have it as its name.
+
 
 def desired(cluster: ClusterName, app: AppName) -> Subject:
     """Where the Desired record of one application goes; the stream keeps the last one."""
