@@ -121,6 +121,8 @@ class Watching:
             async for batch in following:
                 for stored in batch.messages:
                     cluster, app = subjects.app_of_desired(stored.subject)
+                    if app == subjects.SETTINGS:
+                        continue
                     try:
                         wanted = Wanted.of(Desired.unpack(stored.data[SIGNATURE_BYTES:]))
                     except MalformedMessage as error:

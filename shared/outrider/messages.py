@@ -18,7 +18,8 @@ class Generation(NamedTuple):
 class Desired(Message):
     """What one application on one cluster should be. Travels sealed (`identity.signatures`) as `fleet.<c>.desired.<app>`.
 
-    A tombstone has no digest: the application is to go, `cascade` says whether its objects go with it.
+    A tombstone has no digest: the application is to go, `cascade` says whether its objects go with it. An empty digest is a
+    record without a bundle: the cluster's settings (`subjects.SETTINGS`), whose spec says it all.
     """
 
     VERSION: ClassVar[int] = 1

@@ -161,7 +161,7 @@ class Inbound:
 
     async def _bundle(self, pending: _Pending, record: Desired) -> bytes | None:
         """Return the record's bundle: None if it is held already (or there is none), patched, or fetched."""
-        if record.digest is None or self._bundles.get(record.digest) is not None:
+        if not record.digest or self._bundles.get(record.digest) is not None:
             return None
         if record.patch is not None and record.base is not None:
             base = self._bundles.by_short(record.base)
