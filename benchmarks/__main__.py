@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from benchmarks import agent_memory, wan_bytes
+from benchmarks import agent_memory, engine, wan_bytes
 from benchmarks.converge import converge
 from benchmarks.measure import Measurement
 from benchmarks.results import write
@@ -21,6 +21,9 @@ BENCHMARKS: dict[str, Benchmark] = {
     "wan-bytes-idle-day": wan_bytes.idle_day,
     "agent-memory-idle": agent_memory.idle,
     "agent-memory-100-apps": agent_memory.hundred,
+    "apply-rate": engine.apply_rate,
+    "drift-heal": engine.drift_heal,
+    "reconcile-idle-cpu": engine.idle_cpu,
     "converge-100": lambda folder: converge(folder, 100),
 }
 RESULTS = Path(__file__).parent / "RESULTS.md"
