@@ -2,6 +2,7 @@
 
 from edge_agent.journal.entry import Entry, Kind
 from edge_agent.journal.observe import observed
+from edge_agent.journal.record import Recorder
 from edge_agent.journal.store import Journal
 
-__all__ = ["Entry", "Journal", "Kind", "observed"]
+__all__ = ["Entry", "Journal", "Kind", "Recorder", "observed"]

@@ -19,8 +19,8 @@ def observed(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) 
     if after is None:
         return [("removed", {})] if before is not None else []
     if before is None:
-        # The first document of a process tells a state, not a change; a sync in it did happen.
-        return [*_operation({}, after)]
+        # The first document of a process tells a state, not a change; a sync that ended did happen.
+        return [happened for happened in _operation({}, after) if happened[0] != "sync-started"]
     return [
         *_drift(before, after),
         *_operation(before, after),

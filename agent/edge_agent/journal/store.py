@@ -113,6 +113,21 @@ class Journal:
             ).fetchall()
         return [_entry(packed) for (packed,) in reversed(rows)]
 
+    def ends_of_syncs(self) -> tuple[dict[str, str], int]:
+        """Return when the last sync that is told of each application began, and since when the journal tells all."""
+        began: dict[str, str] = {}
+        with self._database.transaction() as connection:
+            rows = connection.execute(
+                "SELECT entry FROM journal WHERE kind IN ('sync-succeeded', 'sync-failed') ORDER BY seq"
+            )
+            for (packed,) in rows:
+                entry = _entry(packed)
+                began[entry.app] = str(entry.detail.get("startedAt", ""))
+            (since_ms,) = connection.execute(
+                "SELECT coalesce(max(at_ms), 0) FROM journal WHERE kind = 'gap'"
+            ).fetchone()
+        return began, int(since_ms)
+
     def acknowledge(self, seq: int) -> None:
         """The hub has everything up to here."""
         if seq > self._sent:
