@@ -9,13 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from outrider.version import VERSION
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from outrider.identity.credentials import Credentials
 
 NAME = "outrider-agent"
-IMAGE = "outrider-agent:0.1.0"
+IMAGE = f"outrider-agent:{VERSION}"
 _USER_ID = 65532
 _CREDENTIALS = "/etc/outrider/credentials"
 _STATE = "/var/lib/outrider"

@@ -34,10 +34,11 @@ from outrider.identity import credentials
 from outrider.names import AppName, ClusterName
 from outrider.tasks import background
 from outrider.topology import APPLICATIONS, CONDITIONS, HUB, SOURCES
+from outrider.version import VERSION
 
 log = structlog.get_logger()
 
-NAME, VERSION = "app-registry", "0.1.0"
+NAME = "app-registry"
 CONCURRENT_MAX = 512
 # Applications brought in line at a time; the bus bounds how many publishes are unacknowledged.
 

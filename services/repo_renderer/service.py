@@ -20,6 +20,7 @@ from outrider.rendering.pool import RenderPool
 from outrider.rendering.settings import RenderSettings
 from outrider.subjects import render
 from outrider.topology import ARCHIVE, BUNDLES, HUB, RENDERINGS, REPOSITORIES, SOURCES
+from outrider.version import VERSION
 from repo_renderer import serve_bundles
 from repo_renderer.bundles import Bundles
 from repo_renderer.catalogue import Catalogue
@@ -28,8 +29,6 @@ from repo_renderer.repositories import Repositories
 from repo_renderer.settings import Settings
 
 log = structlog.get_logger()
-
-VERSION = "0.1.0"
 
 
 def policy(settings: Settings) -> AddressPolicy:

@@ -15,6 +15,7 @@ from outrider.bus.services import serve
 from outrider.bus.topology import ensure
 from outrider.identity import credentials
 from outrider.topology import HUB, STATUSES
+from outrider.version import VERSION
 from status_aggregator import scrape
 from status_aggregator.folding import Around, Folding
 from status_aggregator.lease import Lease, LeaseLost
@@ -28,8 +29,6 @@ from status_aggregator.view import View
 from status_aggregator.watching import Watching
 
 log = structlog.get_logger()
-
-VERSION = "0.1.0"
 
 
 async def run(settings: Settings) -> None:
