@@ -8,13 +8,16 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 
 from edge_agent.applications import Applications, Desired
 from edge_agent.cluster import Access, Cluster
 from edge_agent.commands.serve import Commands
+from edge_agent.journal import Journal, Recorder
 from edge_agent.link.inbound import Inbound
+from edge_agent.link.journal import JournalSender
 from edge_agent.link.outbound import Outbound
 from edge_agent.link.outbox import Outbox
 from edge_agent.link.resync import Resync
@@ -25,10 +28,12 @@ from outrider.bus import Connection, connected
 from outrider.identity import credentials
 from outrider.messages import Generation
 from outrider.names import AppName, cluster_name
+from outrider.version import VERSION
 
 log = structlog.get_logger()
 
 EPOCH_META = "status_epoch"
+MADE_META = "made_ms"
 
 
 @dataclass(frozen=True)
@@ -38,8 +43,11 @@ class Replica:
     bundles: Bundles
     holdings: Holdings
     progress: Progress
+    journal: Journal
     epoch: int
     # of this process's status batches: above every earlier one
+    made_ms: int
+    # Unix time of the file's making: the epoch of its journal
 
     @classmethod
     def over(cls, database: Database, now_ms: int) -> "Replica":
@@ -47,7 +55,11 @@ class Replica:
         bundles = Bundles(database)
         epoch = max(now_ms, database.meta(EPOCH_META) + 1)
         database.set_meta(EPOCH_META, epoch)
-        return cls(bundles, Holdings(database, bundles), Progress(database), epoch)
+        made_ms = database.meta(MADE_META, now_ms)
+        database.set_meta(MADE_META, made_ms)
+        return cls(
+            bundles, Holdings(database, bundles), Progress(database), Journal(database), epoch, made_ms
+        )
 
 
 async def run(
@@ -77,14 +89,24 @@ async def work(
     """Run the loops of an agent over what is open already (many light agents may share a process)."""
     name, holdings = cluster_name(identity.user.name), replica.holdings
     outbox = Outbox(replica.epoch)
-    outbound = Outbound(connection, name, outbox, lambda: _expected(holdings), clock, rng, settings.outbound)
+    sender = JournalSender(connection, name, replica.journal, replica.made_ms, time.monotonic)
+    outbound = Outbound(
+        connection, name, outbox, sender, lambda: _expected(holdings), clock, rng, settings.outbound
+    )
+    recorder = Recorder(replica.journal, clock, outbound.journal_noted)
+    recorder.started(VERSION)
+
+    def on_status(app: str, document: dict[str, Any]) -> None:
+        recorder.document(app, document)
+        outbound.document(app, document)
 
     def on_removed(app: str, generation: tuple[int, int]) -> None:
         holdings.forget(AppName(app), Generation(*generation))
+        recorder.removed(app)
         outbound.removed(app)
 
     applications = Applications(
-        cluster, store=replica.progress, on_status=outbound.document, on_removed=on_removed, chance=rng
+        cluster, store=replica.progress, on_status=on_status, on_removed=on_removed, chance=rng
     )
 
     def on_accepted(held: Held) -> None:
@@ -104,6 +126,16 @@ async def work(
         tasks.create_task(inbound.run(), name="inbound")
         tasks.create_task(Resync(connection, name, holdings, inbound).run(), name="resync")
         tasks.create_task(outbound.run(), name="outbound")
+        tasks.create_task(tell_outages(connection, recorder), name="tell outages")
+
+
+async def tell_outages(connection: Connection, recorder: Recorder) -> None:
+    """Write down when the link is lost and when it is back, for ever."""
+    while True:
+        await connection.wait_connected()
+        recorder.connected()
+        await connection.wait_lost()
+        recorder.disconnected()
 
 
 def hand_over(held: Held, replica: Replica, applications: Applications) -> None:

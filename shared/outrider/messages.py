@@ -132,6 +132,16 @@ class StatusEntry(NamedTuple):
 
 
 @dataclass(frozen=True)
+class JournalBatch(Message):
+    """What happened at an edge, in order. The same entry may come twice: it is known by (epoch, sequence number)."""
+
+    epoch: int
+    # of the replica: another one after it was rebuilt, whose numbers begin anew
+    frame: bytes
+    # zstd of msgpack: [[seq, Unix ms by the edge's clock, application or "", kind, detail], ...]
+
+
+@dataclass(frozen=True)
 class Command(Message):
     """A request to an agent; answered by `CommandReply` on `fleet.<cluster>.reply.<request_id>`."""
 

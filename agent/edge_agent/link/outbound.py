@@ -1,4 +1,4 @@
-"""What goes up: status, in batches, acknowledged by the hub's stream once they are on disk there.
+"""What goes up: status, then the journal, in batches, acknowledged by the hub's stream once they are on disk there.
 
 A change waits 200 ms for others to go with it. Nothing is sent before every application has a document: the first batch of
 a process holds the whole set, by which the hub sees what is gone. While the link is down nothing is queued: the outbox
@@ -14,7 +14,9 @@ from typing import Any
 
 import structlog
 
+from edge_agent.link.journal import JournalSender
 from edge_agent.link.outbox import Outbox, Sending
+from edge_agent.replica import ReplicaUnwritable
 from outrider import subjects
 from outrider.bus import BusError, Connection
 from outrider.names import AppName, ClusterName
@@ -43,15 +45,19 @@ class Outbound:
         connection: Connection,
         cluster: ClusterName,
         outbox: Outbox,
+        journal: JournalSender,
         expected: Callable[[], set[AppName]],
         clock: Callable[[], float],
         rng: random.Random,
         settings: OutboundSettings,
     ) -> None:
-        self._connection, self._cluster, self._outbox = connection, cluster, outbox
+        self._connection, self._cluster = connection, cluster
+        self._outbox, self._journal = outbox, journal
         self._expected, self._clock, self._rng, self._settings = expected, clock, rng, settings
         self._wake = asyncio.Event()
         self._troubles: dict[AppName, dict[str, Any]] = {}
+        self._heartbeat_at_s = 0.0
+        # By the event loop's clock; past: one is due.
 
     def document(self, app: str, document: dict[str, Any]) -> None:
         """Take the newest document of an application."""
@@ -77,6 +83,11 @@ class Outbound:
             unknown = {"status": "Unknown"}
             self.document(app, {"sync": unknown, "health": unknown, "conditions": [], "resources": []})
 
+    def journal_noted(self) -> None:
+        """There is something in the journal."""
+        self._journal.noted()
+        self._wake.set()
+
     def resend(self, apps: list[AppName] | None) -> None:
         """The hub asks for whole documents."""
         self._outbox.resend(apps)
@@ -86,16 +97,18 @@ class Outbound:
         """Send until cancelled."""
 
         async def on_connected() -> None:
-            self._heartbeat = True
+            self._heartbeat_at_s = 0.0
+            self._journal.hurry()
             self._wake.set()
 
-        self._heartbeat = True
         self._connection.on_connected.append(on_connected)
         await self._first_documents()
         while True:
             await self._connection.wait_connected()
-            if self._outbox.is_dirty or self._heartbeat:
+            if self._outbox.is_dirty or self._heartbeat_at_s <= asyncio.get_running_loop().time():
                 await self._send()
+            elif self._journal.due_in_s() <= 0:
+                await self._send_journal()
             else:
                 await self._rest()
 
@@ -111,15 +124,15 @@ class Outbound:
             )
 
     async def _rest(self) -> None:
-        """Wait for a change and let others join it, or for the next heartbeat."""
+        """Wait for a change and let others join it, for the journal's turn, or for the next heartbeat."""
         self._wake.clear()
         if self._outbox.is_dirty:
             return
+        heartbeat_in_s = self._heartbeat_at_s - asyncio.get_running_loop().time()
         try:
-            async with asyncio.timeout(self._settings.heartbeat_s * self._rng.uniform(0.8, 1.0)):
+            async with asyncio.timeout(min(heartbeat_in_s, self._journal.due_in_s())):
                 await self._wake.wait()
         except TimeoutError:
-            self._heartbeat = True
             return
         await asyncio.sleep(self._settings.flush_after_s)
 
@@ -131,8 +144,16 @@ class Outbound:
             log.warning("status not acknowledged", entries=len(sending.documents), reason=str(error))
             await self._connection.pause()
             return
-        self._heartbeat = False
+        pause_s = self._settings.heartbeat_s * self._rng.uniform(0.8, 1.0)
+        self._heartbeat_at_s = asyncio.get_running_loop().time() + pause_s
         self._outbox.acknowledged(sending)
+
+    async def _send_journal(self) -> None:
+        try:
+            await self._journal.send(self._settings.ack_timeout_s)
+        except (BusError, ValueError, ReplicaUnwritable) as error:
+            log.warning("journal not acknowledged", reason=str(error))
+            await self._connection.pause()
 
     async def _publish(self, sending: Sending) -> None:
         answer = await self._connection.request(

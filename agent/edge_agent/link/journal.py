@@ -1,0 +1,70 @@
+"""The journal's way up: in compressed batches, behind live status, acknowledged by the hub's stream.
+
+Entries wait for others to go with them: what they tell in haste, the status tells already. After an outage they go as soon as
+the live status has gone. A batch whose acknowledgement was lost is sent again: entries are known by their numbers.
+"""
+
+import json
+from collections.abc import Callable
+
+import structlog
+
+from edge_agent.journal import Journal
+from outrider import codec, delta, subjects
+from outrider.bus import BusError, Connection
+from outrider.messages import JournalBatch
+from outrider.names import ClusterName
+
+log = structlog.get_logger()
+
+FLUSH_AFTER_S = 300.0
+# An entry costs a message of its own if it goes at once, a fraction of that in company.
+BATCH_MAX_BYTES = 64 << 10
+# Before compression, to some tenth: a batch holds up nothing on the link for long.
+
+
+class JournalSender:
+    """Sends a journal, batch by batch, when its turn comes."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        cluster: ClusterName,
+        journal: Journal,
+        epoch: int,
+        now_s: Callable[[], float],
+        flush_after_s: float = FLUSH_AFTER_S,
+    ) -> None:
+        """`now_s`: any clock that only goes forward."""
+        self._connection, self._subject = connection, subjects.journal(cluster)
+        self._journal, self._epoch = journal, epoch
+        self._now_s, self._flush_after_s = now_s, flush_after_s
+        self._due_s = now_s()
+
+    def noted(self) -> None:
+        """There is an entry; it waits for company unless others wait already."""
+        self._due_s = min(self._due_s, self._now_s() + self._flush_after_s)
+
+    def hurry(self) -> None:
+        """What waits is to go as soon as it may: the link is back."""
+        self._due_s = self._now_s()
+
+    def due_in_s(self) -> float:
+        """Return in how many seconds there is something to send; infinity: not before there is an entry."""
+        return float("inf") if self._journal.is_sent else max(0.0, self._due_s - self._now_s())
+
+    async def send(self, timeout_s: float) -> None:
+        """Send one batch. BusError: nothing is lost, call again."""
+        entries = self._journal.unsent(BATCH_MAX_BYTES)
+        if entries:
+            frame = delta.compress_fast(codec.pack([entry.value() for entry in entries]))
+            batch = JournalBatch(self._epoch, frame)
+            answer = await self._connection.request(self._subject, batch.pack(), timeout_s=timeout_s)
+            acknowledgement = json.loads(answer.data)
+            if "error" in acknowledgement:
+                reason = acknowledgement["error"].get("description", "")
+                raise BusError(f"the hub's stream refused the journal: {reason}")
+            self._journal.acknowledge(entries[-1].last_seq)
+            log.debug("journal sent", entries=len(entries), bytes=len(frame))
+        if self._journal.is_sent:
+            self._due_s = float("inf")
