@@ -19,6 +19,7 @@ from outrider.records import StatusRecord
 from status_aggregator.counts import cluster_item, fleet_counts
 from status_aggregator.document import HEALTHS, SYNCS, check
 from status_aggregator.freshness import FRESHNESSES
+from status_aggregator.journal import JournalReader, place_of
 from status_aggregator.paging import ANSWER_MAX_BYTES, LIMIT, LIMIT_MAX, Page, limit, number, one_of, text
 from status_aggregator.records import Key
 from status_aggregator.rows import NOWHERE
@@ -40,8 +41,16 @@ Handler = Callable[[dict[str, Any]], Awaitable[Any]]
 class Queries:
     """Answers from the view; documents come from the bucket."""
 
-    def __init__(self, view: View, bucket: KeyValue, ready: asyncio.Event, now_ms: Callable[[], int]) -> None:
-        self._view, self._bucket, self._ready, self._now_ms = view, bucket, ready, now_ms
+    def __init__(
+        self,
+        view: View,
+        bucket: KeyValue,
+        journal: JournalReader,
+        ready: asyncio.Event,
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._view, self._bucket, self._journal = view, bucket, journal
+        self._ready, self._now_ms = ready, now_ms
 
     def endpoints(self) -> list[Endpoint]:
         """Return the service's endpoints."""
@@ -52,6 +61,7 @@ class Queries:
             "cluster": self.cluster,
             "summary": self.summary,
             "resources": self.resources,
+            "journal": self.journal,
         }
         return [
             Endpoint(verb, subjects.status_query(verb), self._when_ready(handle))
@@ -128,6 +138,24 @@ class Queries:
     async def cluster(self, asked: dict[str, Any]) -> dict[str, Any]:
         """Show one cluster: {name}."""
         return cluster_item(self._registered(text(asked, "name")))
+
+    async def journal(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """Tell what happened: {cluster | name of an application, before?, limit?} -> {items: oldest first, previous}.
+
+        Times are by the hub's clock, as far as the offset between the two is known now.
+        """
+        app = self._known_app(asked) if asked.get("name") else ""
+        cluster = self._view.cluster_of(app) if app else self._registered(text(asked, "cluster"))
+        before = place_of(asked.get("before"))
+        found, more = await self._journal.read(cluster.name, app=app, before=before, limit=limit(asked))
+        offset_ms = cluster.edge.clock_offset_ms if cluster.edge else 0
+        page = Page(LIMIT_MAX)
+        for told in reversed(found):
+            if not page.add(told.item(offset_ms)):
+                more = True
+                break
+        items = page.answer(more=False)["items"][::-1]
+        return {"items": items, "previous": items[0]["place"] if more and items else None}
 
     async def summary(self, _asked: dict[str, Any]) -> dict[str, Any]:
         """Count the fleet."""

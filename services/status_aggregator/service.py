@@ -18,6 +18,7 @@ from outrider.topology import HUB, STATUSES
 from outrider.version import VERSION
 from status_aggregator import scrape
 from status_aggregator.folding import Around, Folding
+from status_aggregator.journal import JournalReader
 from status_aggregator.lease import Lease, LeaseLost
 from status_aggregator.metrics import Sources, exposition
 from status_aggregator.presence import Presence
@@ -58,7 +59,8 @@ async def work(settings: Settings, connection: Connection, sources: Sources) -> 
     registrations, view = Registrations(), sources.view
     watching = Watching(js, view, sources.rejections, on_cluster=registrations.put, now_ms=_now_ms)
     presence = Presence(connection, registrations.keys, sources.rejections)
-    queries = Queries(view, KeyValue(js, STATUSES), watching.ready, _now_ms)
+    journal = JournalReader(js, sources.rejections)
+    queries = Queries(view, KeyValue(js, STATUSES), journal, watching.ready, _now_ms)
     lease = Lease(js, settings.instance, connection.unique_name(), settings.lease_s)
     around = Around(
         js,

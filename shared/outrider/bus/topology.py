@@ -14,7 +14,7 @@ _NS = 1_000_000_000
 
 
 def _stream(stream: Stream) -> dict[str, Any]:
-    table = {"max_msgs_per_subject": 1, "allow_direct": True} if stream.last_per_subject else {}
+    table = {"max_msgs_per_subject": 1} if stream.last_per_subject else {}
     return {
         "name": stream.name,
         "subjects": list(stream.subjects),
@@ -22,6 +22,8 @@ def _stream(stream: Stream) -> dict[str, Any]:
         "max_age": round(stream.max_age_s * _NS),
         # A table is never thinned behind its owner's back; a log may lose its oldest, digests mend that.
         "discard": "new" if stream.last_per_subject else "old",
+        # Read by subject, without a consumer: what one cluster said.
+        "allow_direct": True,
         "deny_delete": True,
         "deny_purge": not stream.purgers,
         **table,
