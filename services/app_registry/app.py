@@ -44,8 +44,7 @@ class App:
     @property
     def intent(self) -> Intent:
         """What enters its Desired record."""
-        source = self.source.model
-        return Intent(self.uid, self.spec, self.allows_empty, f"{source.repo_url} {source.path}")
+        return Intent(self.uid, self.spec, self.allows_empty, self.source.shown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +103,9 @@ def _place(destination: Destination) -> dict[str, Any]:
 @lru_cache(maxsize=SHARED_MAX)
 def _shape(packed: bytes) -> _Shape:
     spec = ApplicationSpec.model_validate({**codec.unpack(packed), "destination": {"name": "any"}})
-    return _Shape(spec.project or DEFAULT_PROJECT, Source(spec.source), spec.for_edge(), spec.allows_empty)
+    return _Shape(
+        spec.project or DEFAULT_PROJECT, Source(*spec.all_sources), spec.for_edge(), spec.allows_empty
+    )
 
 
 @lru_cache(maxsize=SHARED_MAX)

@@ -125,12 +125,16 @@ class Applications:
 
     def _item(self, name: AppName) -> dict[str, Any]:
         app = self._fleet.applications[name]
-        source = app.source.model
+        source = next(model for model in app.source.models if model.is_rendered)
         return {
             "name": name,
             "cluster": self._fleet.placements.of(name) or app.destination.name,
             "project": app.project,
-            "source": {"repoURL": source.repo_url, "path": source.path, "targetRevision": source.revision},
+            "source": {
+                "repoURL": source.repo_url,
+                "path": source.chart or source.folder,
+                "targetRevision": source.target_revision or "HEAD",
+            },
             "deleting": app.deleting,
         }
 

@@ -107,11 +107,12 @@ def tombstone(uid: bytes, *, cascade: bool, status_revision: int) -> Content:
 
 
 def _conditions(intent: Intent, rendering: RenderingRecord) -> tuple[Condition, ...]:
+    warned = tuple(Condition(kind, message) for kind, message in rendering.warnings)
     if not rendering.error:
-        return ()
+        return warned
     at = f" at {_shown(rendering.error_revision)}" if rendering.error_revision else ""
     stays = f" (stays at {_shown(rendering.revision)})" if rendering.digest else ""
-    return (Condition(COMPARISON_ERROR, f"{intent.source}{at}: {rendering.error}{stays}"),)
+    return (Condition(COMPARISON_ERROR, f"{intent.source}{at}: {rendering.error}{stays}"), *warned)
 
 
 def _would_empty(intent: Intent, rendering: RenderingRecord, last: Last | None) -> bool:
@@ -154,4 +155,5 @@ def unpacked_revision(revision: str | bytes) -> str:
 
 
 def _shown(revision: str) -> str:
-    return revision[:7] if isinstance(packed_revision(revision), bytes) else revision
+    each = revision.split(",")
+    return ",".join(one[:7] if isinstance(packed_revision(one), bytes) else one for one in each)

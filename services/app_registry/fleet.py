@@ -13,7 +13,7 @@ import structlog
 from app_registry.app import App, from_record
 from app_registry.origins import Origins
 from app_registry.placements import Placements
-from app_registry.sources import WantedSources, wanted
+from app_registry.sources import User, WantedSources, needed, wanted
 from outrider.bus.buckets import Change
 from outrider.codec import MalformedMessage, Message
 from outrider.names import AppName, ClusterName, from_token
@@ -79,7 +79,7 @@ class Fleet:
         if (before is None) != (app is None):
             self._rename(name, present=app is not None)
         self.placements.put_application(name, app.destination if app else None)
-        self.origins.put_application(name, app.source.model.repo_url if app else None)
+        self.origins.put_application(name, app.source.urls if app else ())
         return Touched({name}, self._want(name))
 
     def _understood(self, name: AppName, change: Change) -> App | None:
@@ -119,7 +119,7 @@ class Fleet:
         record = _unpacked(RenderingRecord, change)
         if record is not None:
             self.renderings[change.key] = record
-        if _needs_release(before) != _needs_release(record):
+        if needed(before) != needed(record):
             for app in touched.apps:
                 touched.sources |= self._want(app)
         return touched
@@ -145,14 +145,9 @@ class Fleet:
         self._used.pop(name, None)
         if app is None or app.deleting:
             return self.wanted.want(name, {})
-        origin = self.origins.origin(app.source.model.repo_url)
-        namespace = app.destination.namespace
-        self._used[name], records = wanted(name, app.source, namespace, origin, self.renderings)
+        user = User(name, app.destination.namespace, app.project)
+        self._used[name], records = wanted(user, app.source, self.origins.origin, self.renderings)
         return self.wanted.want(name, records)
-
-
-def _needs_release(rendering: RenderingRecord | None) -> bool:
-    return rendering is not None and rendering.needs_release
 
 
 def _unpacked(kind: type[M], change: Change) -> M | None:

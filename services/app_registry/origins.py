@@ -2,13 +2,12 @@
 
 from functools import lru_cache
 
-from app_registry.sources import Origin
+from app_registry.sources import DEFAULT_POOL, Origin
 from outrider.names import AppName
 from outrider.records import RepositoryRecord
 from outrider.rendering.git.address import parse_address
 from outrider.rendering.git.errors import AddressRefused
 
-DEFAULT_POOL = "default"
 SPELLINGS_MAX = 8192
 
 
@@ -30,7 +29,7 @@ class Origins:
         # by bucket key
         self._registered: dict[str, RepositoryRecord] = {}
         self._applications: dict[str, set[AppName]] = {}
-        self._of: dict[AppName, str] = {}
+        self._of: dict[AppName, tuple[str, ...]] = {}
 
     def origin(self, url: str) -> Origin:
         """Return how a repository is fetched."""
@@ -38,7 +37,7 @@ class Origins:
         return Origin(record.url, record.pool) if record is not None else Origin(url, DEFAULT_POOL)
 
     def applications(self, url: str) -> frozenset[AppName]:
-        """Return the applications whose source is in a repository."""
+        """Return the applications that have a source in a repository."""
         return frozenset(self._applications.get(same_repository(url), ()))
 
     def put_repository(self, key: str, record: RepositoryRecord | None) -> set[AppName]:
@@ -53,12 +52,13 @@ class Origins:
             concerned |= self.applications(record.url)
         return concerned
 
-    def put_application(self, app: AppName, url: str | None) -> None:
-        """Take in which repository an application is in (None: it is gone)."""
-        if (before := self._of.pop(app, None)) is not None:
+    def put_application(self, app: AppName, urls: tuple[str, ...]) -> None:
+        """Take in which repositories an application is in (none: it is gone)."""
+        for before in self._of.pop(app, ()):
             self._applications[before].discard(app)
             if not self._applications[before]:
                 del self._applications[before]
-        if url is not None:
-            self._of[app] = same_repository(url)
-            self._applications.setdefault(self._of[app], set()).add(app)
+        if urls:
+            self._of[app] = tuple(dict.fromkeys(map(same_repository, urls)))
+        for repository in self._of.get(app, ()):
+            self._applications.setdefault(repository, set()).add(app)

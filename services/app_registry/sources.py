@@ -1,81 +1,152 @@
-"""Which distinct renderings are wanted: one a source, however many applications share it. Pure.
+"""Which distinct renderings are wanted: one for the same sources, however many applications share them. Pure.
 
-A chart's rendering depends on the release (the application's name and namespace); nothing else does. Whether a path holds a
-chart is known only to who reads the repository: an application whose source does not say asks without a release first, and
-when the renderer answers that it needs one, for its own release as well. So a plain directory is rendered once for a
-thousand shops, and a chart once for each release.
+What else a rendering depends on is known in part from the source (a chart depends on its release), in part only to who reads the
+repository (whether a path holds a chart, or overrides for single applications). So an application asks for as little as its
+source says, and for more when the renderer answers that it needs more: nothing, then its release, then the application
+itself. A plain directory is rendered once for a thousand shops, and a chart once for each release.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import IntEnum
 from typing import Any
 
 from outrider.names import AppName
 from outrider.records import RenderingRecord, SourceRecord, source_key
+from outrider.rendering.environment import APPLICATION, referred
 from outrider.rendering.identity import RenderContext, release
 from outrider.spec.source import ApplicationSource, SourceKind
+
+DEFAULT_POOL = "default"
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Where an application's source is fetched from: the URL and pool that its repository is registered with."""
+    """Where a source is fetched from: the URL and pool that its repository is registered with."""
 
     repo_url: str
     pool: str
 
 
+@dataclass(frozen=True)
+class User:
+    """What of an application can enter a rendering."""
+
+    name: AppName
+    namespace: str
+    project: str = "default"
+
+
+class Needs(IntEnum):
+    """What a rendering depends on beyond its sources."""
+
+    NOTHING = 0
+    RELEASE = 1
+    APPLICATION = 2
+
+
 class Source:
-    """One distinct source, shared by the applications that have it."""
+    """The sources of an application, one or several, shared by the applications that have the same."""
 
-    def __init__(self, model: ApplicationSource) -> None:
-        self.model = model
-        self.is_chart = model.explicit_kind is SourceKind.HELM
-        self.may_be_chart = model.explicit_kind in (None, SourceKind.HELM)
-        self._body: dict[str, Any] = model.model_dump(by_alias=True, mode="json", exclude_defaults=True)
-        self._plain: dict[Origin, tuple[str, SourceRecord]] = {}
+    def __init__(self, *models: ApplicationSource) -> None:
+        self.models = models
+        self._charts = [
+            model for model in models if model.explicit_kind in (None, SourceKind.HELM) and model.is_rendered
+        ]
+        self.needs = self._known_needs()
+        self._bodies: list[dict[str, Any]] = [
+            model.model_dump(by_alias=True, mode="json", exclude_defaults=True) for model in models
+        ]
+        self._plain: dict[tuple[Origin, ...], tuple[str, SourceRecord]] = {}
 
-    def plain(self, origin: Origin) -> tuple[str, SourceRecord]:
-        """Return key and record of the rendering that knows no release."""
-        if origin not in self._plain:
-            self._plain[origin] = self._keyed(origin, {})
-        return self._plain[origin]
+    def _known_needs(self) -> Needs:
+        if any(APPLICATION & referred(model) for model in self.models):
+            return Needs.APPLICATION
+        is_chart = any(model.explicit_kind is SourceKind.HELM for model in self.models)
+        return Needs.RELEASE if is_chart else Needs.NOTHING
 
-    def chart(self, app: AppName, namespace: str, origin: Origin) -> tuple[str, SourceRecord]:
-        """Return key and record of the rendering for an application's release."""
-        named = release(self.model, RenderContext(app, namespace))
-        return self._keyed(origin, {"app_name": named["name"], "namespace": named["namespace"]})
+    @property
+    def shown(self) -> str:
+        """What to call it in messages."""
+        return " + ".join(
+            f"{model.repo_url} {model.chart or model.folder}" for model in self.models if model.is_rendered
+        )
 
-    def _keyed(self, origin: Origin, context: dict[str, Any]) -> tuple[str, SourceRecord]:
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """The repositories and registries that it reads, each once."""
+        return tuple(dict.fromkeys(model.address for model in self.models))
+
+    def wanted(self, needs: Needs, user: User, origins: Sequence[Origin]) -> tuple[str, SourceRecord]:
+        """Return key and record of its rendering, `origins` being those of `models` in their order."""
+        if needs is Needs.APPLICATION:
+            return self._keyed(
+                origins, {"app_name": user.name, "namespace": user.namespace, "project": user.project}
+            )
+        if needs is Needs.RELEASE:
+            return self._keyed(origins, self._release(user))
+        known = tuple(origins)
+        if known not in self._plain:
+            self._plain[known] = self._keyed(origins, {})
+        return self._plain[known]
+
+    def _release(self, user: User) -> dict[str, Any]:
+        """Return the release, by names that applications share where their charts all say the same one."""
+        context = RenderContext(user.name, user.namespace)
+        named = [release(model, context) for model in self._charts]
+        shared = {key: {one[key] for one in named} for key in ("name", "namespace")}
+        name = shared["name"].pop() if len(shared["name"]) == 1 else user.name
+        namespace = shared["namespace"].pop() if len(shared["namespace"]) == 1 else user.namespace
+        return {"app_name": name, "namespace": namespace}
+
+    def _keyed(self, origins: Sequence[Origin], context: dict[str, Any]) -> tuple[str, SourceRecord]:
         # The path stands in the record, whatever the defaults of a later version are.
-        body = {**self._body, "repoURL": origin.repo_url, "path": self.model.path}
-        record = SourceRecord(origin.repo_url, origin.pool, body, context)
-        return source_key(record.repo_url, record.source, record.context), record
+        bodies = [
+            {**body, "repoURL": origin.repo_url, "path": model.path}
+            for body, origin, model in zip(self._bodies, origins, self.models, strict=True)
+        ]
+        first = origins[0].repo_url
+        if len(bodies) == 1:
+            record = SourceRecord(first, origins[0].pool, bodies[0], context)
+            return source_key(first, bodies[0], context), record
+        record = SourceRecord(first, _one_pool(origins), {}, context, list(bodies))
+        return source_key(first, {"sources": bodies}, context), record
+
+
+def _one_pool(origins: Sequence[Origin]) -> str:
+    """Return the pool that renders sources of several: the first that is not everybody's. It says if it can't reach one of them."""
+    return next((origin.pool for origin in origins if origin.pool != DEFAULT_POOL), DEFAULT_POOL)
 
 
 def wanted(
-    app: AppName,
+    user: User,
     source: Source,
-    namespace: str,
-    origin: Origin,
+    origin: Callable[[str], Origin],
     renderings: Mapping[str, RenderingRecord],
 ) -> tuple[str, dict[str, SourceRecord]]:
     """Return the key of the rendering that counts for an application, by what the renderer has said so far, and all that it wants.
 
-    The plain one stays wanted beside a chart's: it tells when the path is no chart any more.
+    Those asked for first stay wanted: they tell when the path is no chart any more.
     """
+    origins = [origin(model.address) for model in source.models]
     records: dict[str, SourceRecord] = {}
-    used = ""
-    if not source.is_chart:
-        used, record = source.plain(origin)
+    needs = source.needs
+    while True:
+        used, record = source.wanted(needs, user, origins)
         records[used] = record
-    if source.is_chart or (source.may_be_chart and _needs_release(renderings.get(used))):
-        used, record = source.chart(app, namespace, origin)
-        records[used] = record
-    return used, records
+        asked = needed(renderings.get(used))
+        if asked <= needs:
+            return used, records
+        needs = asked
 
 
-def _needs_release(rendering: RenderingRecord | None) -> bool:
-    return rendering is not None and rendering.needs_release
+def needed(rendering: RenderingRecord | None) -> Needs:
+    """Return what the renderer has said that a rendering needs."""
+    if rendering is None:
+        return Needs.NOTHING
+    if rendering.needs_application:
+        return Needs.APPLICATION
+    return Needs.RELEASE if rendering.needs_release else Needs.NOTHING
 
 
 @dataclass

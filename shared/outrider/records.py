@@ -77,7 +77,14 @@ class SourceRecord(Message):
     source: dict[str, Any]
     # Argo CD's source, set fields only
     context: dict[str, Any] = field(default_factory=dict)
-    # what else a chart's rendering depends on: {"app_name", "namespace"}; empty until the renderer says `needs_release`
+    # what else the rendering depends on: nothing, a release {"app_name", "namespace"}, or an application: those and {"project"}
+    sources: list[Any] = field(default_factory=list)
+    # of an application with several sources, all of them; `source` is then empty, and `repo_url` that of the first
+
+    @property
+    def all_sources(self) -> list[Any]:
+        """The sources in the order of their precedence."""
+        return self.sources or [self.source]
 
 
 @dataclass(frozen=True)
@@ -86,7 +93,7 @@ class RenderingRecord(Message):
 
     VERSION: ClassVar[int] = 1
     revision: str = ""
-    # commit of the bundle; empty: never rendered
+    # commit (or version, or OCI digest) of the bundle, of several sources comma-joined in their order; empty: never rendered
     digest: bytes = b""
     base: bytes | None = None
     patch: bytes | None = None
@@ -100,6 +107,10 @@ class RenderingRecord(Message):
     # of what the source reads, at `revision`: a commit that leaves it as it is calls for nothing
     needs_release: bool = False
     # the source is a chart, so its rendering depends on release name and namespace, which this record's source lacks
+    needs_application: bool = False
+    # the repository holds overrides for single applications, or names the application: the rendering is one application's
+    warnings: list[Any] = field(default_factory=list)
+    # [[type, message]] with Argo CD's types of conditions: RepeatedResourceWarning
 
 
 @dataclass(frozen=True)
@@ -109,6 +120,8 @@ class ArchiveRecord(Message):
     VERSION: ClassVar[int] = 1
     digest: bytes
     objects: int
+    warnings: list[Any] = field(default_factory=list)
+    # as in RenderingRecord
 
 
 @dataclass(frozen=True)

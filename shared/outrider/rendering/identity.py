@@ -23,13 +23,15 @@ class RenderContext:
     app_name: str
     namespace: str = ""
     kube_version: str = ""
+    project: str = ""
+    # Empty: only a release is known, whose name and namespace these are; otherwise they are the application's.
 
 
 def parameters(source: ApplicationSource, kind: SourceKind) -> dict[str, Any]:
     """Return all options of the source that enter a rendering by `kind`: not the repository, not the revision."""
     tool = getattr(source, kind.value.lower())
     options = tool.model_dump(mode="json", exclude_defaults=True) if tool is not None else {}
-    return {"kind": kind.value, "path": source.path, "options": options}
+    return {"kind": kind.value, "path": source.folder, "options": options}
 
 
 def release(source: ApplicationSource, context: RenderContext) -> dict[str, str]:

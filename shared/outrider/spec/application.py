@@ -14,6 +14,7 @@ from outrider.rendering.git.errors import AddressRefused
 from outrider.spec.metadata import Metadata
 from outrider.spec.model import Model, refused, refused_outright
 from outrider.spec.source import ApplicationSource
+from outrider.spec.sources import SOURCES_MAX, check_source, check_sources
 from outrider.spec.sync_policy import SyncPolicy
 
 _NAMESPACE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -102,13 +103,15 @@ class ApplicationSpec(Model):
 
     project: str = ""
     destination: Destination
-    source: ApplicationSource
+    source: ApplicationSource | None = None
+    sources: list[ApplicationSource] = Field(default=[], max_length=SOURCES_MAX)
     sync_policy: SyncPolicy | None = None
     ignore_differences: list[IgnoredDifference] = Field(default=[], max_length=256)
     info: list[Info] = Field(default=[], max_length=256)
     revision_history_limit: int | None = Field(default=None, ge=0, le=1000)
-    sources: Annotated[None, refused("is not supported yet: give one source in spec.source")] = None
-    source_hydrator: Annotated[None, refused("is not supported yet: give spec.source")] = None
+    source_hydrator: Annotated[
+        None, refused("is not supported: it writes to the repository, and nothing here does; give spec.source")
+    ] = None
 
     @field_validator("project")
     @classmethod
@@ -117,14 +120,32 @@ class ApplicationSpec(Model):
             raise ValueError(f"{project!r} is not supported: there is only project {DEFAULT_PROJECT!r} yet")
         return project
 
-    @field_validator("source")
+    @field_validator("source", "sources")
     @classmethod
-    def _repository(cls, source: ApplicationSource) -> ApplicationSource:
-        try:
-            parse_address(source.repo_url)
-        except AddressRefused as error:
-            raise ValueError(f"repoURL is refused: {error.reason}") from error
-        return source
+    def _repositories(cls, value: Any) -> Any:
+        for source in value if isinstance(value, list) else [value] if value else []:
+            try:
+                parse_address(source.address)
+            except AddressRefused as error:
+                raise ValueError(f"repoURL is refused: {error.reason}") from error
+        return value
+
+    @model_validator(mode="after")
+    def _one_or_several(self) -> Self:
+        if self.source is not None and self.sources:
+            raise ValueError("source and sources exclude one another: give one of them")
+        if self.source is not None:
+            check_source(self.source)
+        elif self.sources:
+            check_sources(self.sources)
+        else:
+            raise ValueError("needs a source: give source, or several in sources")
+        return self
+
+    @property
+    def all_sources(self) -> tuple[ApplicationSource, ...]:
+        """Its sources in the order of their precedence, the one that wins last."""
+        return (self.source,) if self.source is not None else tuple(self.sources)
 
     @property
     def allows_empty(self) -> bool:
@@ -138,7 +159,7 @@ class ApplicationSpec(Model):
             by_alias=True,
             mode="json",
             exclude_defaults=True,
-            exclude={"project": True, "source": True, "info": True, "destination": {"name", "server"}},
+            exclude={"project": True, "source": True, "sources": True, "info": True, "destination": {"name", "server"}},
         )
         return {name: value for name, value in spec.items() if value != {}}
 

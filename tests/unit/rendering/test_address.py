@@ -81,7 +81,7 @@ def test_the_default_takes_local_files_and_no_unencrypted_transport() -> None:
     policy = AddressPolicy()
 
     assert policy.check("file:///srv/app.git").path == "/srv/app.git"
-    with pytest.raises(AddressRefused, match=r"http is not allowed here \(allowed: file, https, ssh\)"):
+    with pytest.raises(AddressRefused, match=r"http is not allowed here \(allowed: file, https, oci, ssh\)"):
         policy.check("http://example.com/a")
 
 

@@ -1,9 +1,11 @@
+import re
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from outrider.spec.source import ApplicationSource, SourceKind, problems, repository_path
+from outrider.spec.source import ApplicationSource, Origin, SourceKind, problems, repository_path
+from outrider.spec.sources import check_source, check_sources, referred_source
 
 GIT = {"repoURL": "https://example.com/team/app.git", "path": "app"}
 
@@ -17,10 +19,10 @@ def refused(**fields: Any) -> list[str]:
 def test_every_supported_field_of_argo_cd_is_accepted_under_its_own_name() -> None:
     helm = {
         "releaseName": "shop",
-        "valueFiles": ["values.yaml", "../shared.yaml", "/root.yaml"],
+        "valueFiles": ["values.yaml", "../shared.yaml", "/root.yaml", "envs/*.yaml", "$ARGOCD_APP_NAME.yaml"],
         "values": "a: 1",
         "valuesObject": {"a": {"b": [1, None]}},
-        "parameters": [{"name": "a", "value": "1", "forceString": True}],
+        "parameters": [{"name": "a", "value": "$ARGOCD_APP_NAME", "forceString": True}],
         "fileParameters": [{"name": "a", "path": "file"}],
         "ignoreMissingValueFiles": True,
         "skipCrds": True,
@@ -29,8 +31,8 @@ def test_every_supported_field_of_argo_cd_is_accepted_under_its_own_name() -> No
         "kubeVersion": "1.31.0",
         "apiVersions": ["acme.io/v1/Shop"],
         "version": "v3",
-        "passCredentials": False,
-        "skipSchemaValidation": False,
+        "passCredentials": True,
+        "skipSchemaValidation": True,
     }
     kustomize = {
         "namePrefix": "a-",
@@ -40,6 +42,7 @@ def test_every_supported_field_of_argo_cd_is_accepted_under_its_own_name() -> No
         "replicas": [{"name": "web", "count": 3}, {"name": "db", "count": "2"}],
         "commonLabels": {"a": "b"},
         "commonAnnotations": {"a": "b"},
+        "commonAnnotationsEnvsubst": True,
         "forceCommonLabels": True,
         "forceCommonAnnotations": True,
         "labelWithoutSelector": True,
@@ -57,7 +60,11 @@ def test_every_supported_field_of_argo_cd_is_accepted_under_its_own_name() -> No
         "include": "*.yaml",
         "exclude": "x",
         "disableExtensionFilter": True,
-        "jsonnet": {},
+        "jsonnet": {
+            "extVars": [{"name": "a", "value": "1", "code": True}],
+            "tlas": [{"name": "b", "value": "$ARGOCD_APP_NAME"}],
+            "libs": ["vendor"],
+        },
     }
     for tool, options in (("helm", helm), ("kustomize", kustomize), ("directory", directory)):
         source = ApplicationSource.model_validate({**GIT, tool: options})
@@ -66,40 +73,129 @@ def test_every_supported_field_of_argo_cd_is_accepted_under_its_own_name() -> No
 
 
 @pytest.mark.parametrize(
-    ("fields", "where"),
+    ("fields", "where", "reason"),
     [
-        ({"chart": "redis"}, "spec.source.chart"),
-        ({"ref": "values"}, "spec.source.ref"),
-        ({"name": "first"}, "spec.source.name"),
-        ({"tagPrefix": "app/"}, "spec.source.tagPrefix"),
-        ({"plugin": {}}, "spec.source.plugin"),
-        ({"plugin": {"name": "x"}}, "spec.source.plugin"),
-        ({"directory": {"jsonnet": {"libs": ["vendor"]}}}, "spec.source.directory.jsonnet"),
-        ({"helm": {"passCredentials": True}}, "spec.source.helm.passCredentials"),
-        ({"helm": {"skipSchemaValidation": True}}, "spec.source.helm.skipSchemaValidation"),
-        ({"helm": {"version": "v2"}}, "spec.source.helm.version"),
-        ({"helm": {"valueFiles": ["https://example.com/v.yaml"]}}, "spec.source.helm.valueFiles[0]"),
-        ({"helm": {"valueFiles": ["a.yaml", "$ref/v.yaml"]}}, "spec.source.helm.valueFiles[1]"),
-        ({"helm": {"valueFiles": ["envs/*.yaml"]}}, "spec.source.helm.valueFiles[0]"),
+        ({"plugin": {}}, "spec.source.plugin", "no program is started here for an application"),
+        ({"plugin": {"name": "x"}}, "spec.source.plugin", "no program is started here for an application"),
+        ({"helm": {"version": "v2"}}, "spec.source.helm.version", "not supported"),
         (
-            {"helm": {"parameters": [{"name": "a", "value": "$ARGOCD_APP_NAME"}]}},
-            "spec.source.helm.parameters[0].value",
+            {"helm": {"valueFiles": ["https://example.com/v.yaml"]}},
+            "spec.source.helm.valueFiles[0]",
+            "belongs to no revision",
         ),
-        ({"kustomize": {"version": "v4"}}, "spec.source.kustomize.version"),
+        ({"kustomize": {"version": "v4"}}, "spec.source.kustomize.version", "kubectl's kustomize"),
+        ({"targetRevision": "a..*b"}, "spec.source.targetRevision", "no range of versions"),
         (
-            {"kustomize": {"commonAnnotationsEnvsubst": True}},
-            "spec.source.kustomize.commonAnnotationsEnvsubst",
+            {"tagPrefix": "app/", "targetRevision": "main"},
+            "spec.source.targetRevision",
+            "a range of versions",
         ),
-        ({"kustomize": {"images": ["a:${ARGOCD_APP_REVISION}"]}}, "spec.source.kustomize.images[0]"),
-        ({"targetRevision": "1.*"}, "spec.source.targetRevision"),
-        ({"targetRevision": ">=1.0 <2"}, "spec.source.targetRevision"),
+        (
+            {"directory": {"jsonnet": {"libs": ["../x"]}}},
+            "spec.source.directory.jsonnet.libs[0]",
+            "leaves the repository",
+        ),
+        ({"ref": "a/b"}, "spec.source.ref", "letters, digits"),
     ],
 )
-def test_what_is_not_supported_yet_is_refused_by_its_path(fields: dict[str, Any], where: str) -> None:
+def test_what_is_refused_is_named_by_its_path_with_a_reason(
+    fields: dict[str, Any], where: str, reason: str
+) -> None:
     (problem,) = refused(**fields)
 
     assert problem.startswith(f"{where}: ")
-    assert "not supported" in problem
+    assert reason in problem
+
+
+@pytest.mark.parametrize("revision", ["1.2.*", ">=1.2 <2", "^1", "*", "v1.2.3", "main", "feature/x"])
+def test_a_revision_of_git_is_a_branch_a_tag_a_commit_or_a_range_of_versions(revision: str) -> None:
+    assert ApplicationSource.model_validate({**GIT, "targetRevision": revision}).revision == revision
+    if revision not in ("main", "feature/x"):
+        tagged = ApplicationSource.model_validate({**GIT, "targetRevision": revision, "tagPrefix": "app/"})
+        assert tagged.revision == f"app/:{revision}"
+
+
+CHART = {"repoURL": "https://charts.example.com", "chart": "shop", "targetRevision": "1.*"}
+
+
+def test_a_chart_lies_in_a_helm_repository_or_a_registry_and_an_artifact_in_a_registry() -> None:
+    found = {
+        (source.origin, source.address, source.folder, source.explicit_kind)
+        for source in (
+            ApplicationSource.model_validate(fields)
+            for fields in (
+                CHART,
+                {**CHART, "repoURL": "registry.example.com/charts"},
+                {**CHART, "repoURL": "oci://registry.example.com/charts", "path": "."},
+                {"repoURL": "oci://registry.example.com/shop", "targetRevision": "latest", "path": "deploy"},
+            )
+        )
+    }
+    assert found == {
+        (Origin.CHART, "https://charts.example.com", ".", SourceKind.HELM),
+        (Origin.OCI, "oci://registry.example.com/charts", ".", SourceKind.HELM),
+        (Origin.OCI, "oci://registry.example.com/shop", "deploy", None),
+    }
+
+
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        ({"targetRevision": ""}, "spec.source.targetRevision: is required"),
+        ({"targetRevision": "latest"}, "spec.source.targetRevision: 'latest' is no version"),
+        ({"path": "app"}, "spec.source.path: and chart exclude one another"),
+        ({"kustomize": {}}, "spec.source: a chart is rendered by Helm"),
+        ({"ref": "values"}, "spec.source: ref is for a Git repository"),
+        ({"chart": "../x"}, "spec.source.chart: '../x' is no chart's name"),
+        ({"chart": "a/../x"}, "spec.source.chart: 'a/../x' is no chart's name"),
+        ({"tagPrefix": "a/"}, "spec.source.tagPrefix: is for tags of a Git repository"),
+    ],
+)
+def test_what_does_not_fit_a_chart_is_named(fields: dict[str, Any], problem: str) -> None:
+    assert any(found.startswith(problem) for found in refused(**{**CHART, "path": "", **fields}))
+
+
+def several(*sources: dict[str, Any]) -> Any:
+    return check_sources([ApplicationSource.model_validate(source) for source in sources])
+
+
+VALUES = {"repoURL": "https://example.com/values.git", "ref": "values"}
+
+
+def test_value_files_come_from_another_source_by_its_ref() -> None:
+    several({**CHART, "helm": {"valueFiles": ["$values/a/*.yaml", "own.yaml"]}}, VALUES)
+    assert referred_source("$values/a/b.yaml") == ("values", "a/b.yaml")
+    assert referred_source("$ARGOCD_APP_NAME/b.yaml") is None
+    assert referred_source("${values}/b.yaml") is None
+    assert referred_source("a/$values/b.yaml") is None
+
+
+@pytest.mark.parametrize(
+    ("sources", "problem"),
+    [
+        (
+            [{**CHART, "helm": {"valueFiles": ["$vlues/a.yaml"]}}, VALUES],
+            "refers to source 'vlues', which no source has as its ref; there are values",
+        ),
+        (
+            [{**CHART, "helm": {"fileParameters": [{"name": "a", "path": "$values/a"}]}}],
+            "refers to source 'values'",
+        ),
+        ([GIT, VALUES, VALUES], "two sources have ref 'values'"),
+        ([VALUES], "none of the sources gives manifests"),
+        ([], "holds 0 sources"),
+    ],
+)
+def test_sources_that_do_not_fit_together_are_refused(sources: list[dict[str, Any]], problem: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(problem)):
+        several(*sources)
+
+
+def test_a_single_source_refers_to_no_other() -> None:
+    with pytest.raises(ValueError, match=r"give both in spec\.sources"):
+        check_source(ApplicationSource.model_validate({**CHART, "helm": {"valueFiles": ["$values/a.yaml"]}}))
+    with pytest.raises(ValueError, match="path is required"):
+        check_source(ApplicationSource.model_validate(VALUES))
 
 
 @pytest.mark.parametrize(
@@ -129,7 +225,7 @@ def test_an_empty_value_is_the_same_as_none(fields: dict[str, Any]) -> None:
         ({"path": "a\0b"}, "spec.source.path: a path holds no control characters"),
         (
             {"targetRevision": "--upload-pack=x"},
-            "spec.source.targetRevision: names a branch, a tag or a commit",
+            "spec.source.targetRevision: names a branch, a tag, a commit or a version",
         ),
         ({"helm": {}, "kustomize": {}}, "spec.source: multiple application sources defined: Kustomize,Helm"),
         (
@@ -158,7 +254,7 @@ def test_what_is_wrong_is_named_by_its_path(fields: dict[str, Any], problem: str
 
 
 def test_all_problems_are_named_at_once() -> None:
-    assert len(refused(chart="x", helm={"version": "v2", "passCredentials": True})) == 3
+    assert len(refused(tagPrefix="-", plugin={}, helm={"version": "v2"})) == 3
 
 
 def test_paths_are_normalised() -> None:

@@ -147,12 +147,12 @@ def test_annotations_are_kept_and_those_without_effect_are_warned_of() -> None:
             "spec.project: 'team-a' is not supported: there is only project 'default' yet",
         ),
         (
-            {"sources": [{"repoURL": "https://a/b"}]},
-            "spec.sources: is not supported yet: give one source in spec.source",
+            {"sources": [{"repoURL": "https://a/b", "path": "a"}]},
+            "spec: source and sources exclude one another: give one of them",
         ),
         (
             {"sourceHydrator": {"drySource": {"path": "a"}}},
-            "spec.sourceHydrator: is not supported yet: give spec.source",
+            "spec.sourceHydrator: is not supported: it writes to the repository, and nothing here does; give spec.source",
         ),
         (
             {"ignoreDifferences": [{"kind": "Service"}]},
@@ -168,7 +168,8 @@ def test_annotations_are_kept_and_those_without_effect_are_warned_of() -> None:
         ),
         (
             {"source": {"repoURL": "https://a/b", "path": ".", "plugin": {}}},
-            "spec.source.plugin: not supported yet; remove it",
+            "spec.source.plugin: is refused: a plugin is a program of Argo CD's repo server, and no program is started here for an "
+            "application; use Helm, kustomize or Jsonnet, or render it before it is committed",
         ),
         ({"source": {"repoURL": "https://a/b"}}, "spec.source.path: is required: '.' is the root of the repository"),
     ],
@@ -198,7 +199,9 @@ def test_all_problems_of_a_document_are_told_at_once() -> None:
         "metadata.name",
         "spec.project",
         "spec.destination",
-        "spec.sources",
+        "spec.sources[0].repoURL",
+        "spec.sources[0].path",
+        "spec.sources[1].repoURL",
         "spec.surce",
     ]
 

@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 from outrider.rendering.git.errors import AddressRefused
 
 URL_MAX_CHARS = 2048
-_DEFAULT_PORTS = {"https": 443, "http": 80, "ssh": 22}
+_DEFAULT_PORTS = {"https": 443, "http": 80, "ssh": 22, "oci": 443}
 
 _TUNNELS = tuple(ipaddress.ip_network(text) for text in ("64:ff9b::/96", "2002::/16", "2001::/32"))
 # IPv6 addresses that a gateway turns into IPv4 ones, private ones too.
@@ -55,15 +55,15 @@ class AddressPolicy:
     unencrypted transport, nothing inside the network that the hub stands in.
     """
 
-    schemes: frozenset[str] = frozenset({"https", "ssh", "file"})
+    schemes: frozenset[str] = frozenset({"https", "oci", "ssh", "file"})
     private_networks: bool = True
     hosts: frozenset[str] = field(default_factory=frozenset)
     # Empty: any host. A name with a leading dot allows every name below it.
 
     @classmethod
     def locked_down(cls, hosts: frozenset[str] = frozenset()) -> "AddressPolicy":
-        """Allow https and ssh to public hosts alone, or to `hosts` alone wherever they are."""
-        return cls(frozenset({"https", "ssh"}), private_networks=bool(hosts), hosts=hosts)
+        """Allow https, oci (which is https) and ssh to public hosts alone, or to `hosts` alone wherever they are."""
+        return cls(frozenset({"https", "oci", "ssh"}), private_networks=bool(hosts), hosts=hosts)
 
     def check(self, url: str) -> Address:
         """Return the address of `url`; AddressRefused if it is none that may be used."""
@@ -119,8 +119,10 @@ def _parse_url(url: str) -> Address:
     except ValueError:
         raise AddressRefused(url, "its host or port can't be read") from None
     scheme = parts.scheme.lower()
-    if scheme not in {"https", "http", "ssh", "file"}:
-        raise AddressRefused(url, f"{scheme}:// is not supported; use https://, ssh:// or user@host:path")
+    if scheme not in {"https", "http", "oci", "ssh", "file"}:
+        raise AddressRefused(
+            url, f"{scheme}:// is not supported; use https://, oci://, ssh:// or user@host:path"
+        )
     if parts.query or parts.fragment:
         raise AddressRefused(url, "it has a query or a fragment")
     if scheme == "file":

@@ -68,11 +68,11 @@ class ReachFinder:
 
     def find(self, root: Entry, source: ApplicationSource) -> Reach:
         """Return what the source reads of a commit's root tree; PathNotFound if its folder is not there."""
-        folder = self._trees.lookup(root, source.path)
+        folder = self._trees.lookup(root, source.folder)
         if folder is None:
-            raise PathNotFound(source.path, "does not exist in the repository")
+            raise PathNotFound(source.folder, "does not exist in the repository")
         if not folder.is_tree:
-            raise PathNotFound(source.path, "is no folder")
+            raise PathNotFound(source.folder, "is no folder")
         reach = Reach(detect(source, self._trees.entries(folder.object_id)), folder)
         match reach.kind:
             case SourceKind.DIRECTORY:
@@ -86,7 +86,7 @@ class ReachFinder:
     def _directory(self, reach: Reach, source: ApplicationSource) -> None:
         options = source.directory
         if options and options.recurse:
-            reach.parts[source.path] = reach.folder
+            reach.parts[source.folder] = reach.folder
             return
         every_name = bool(options and options.disable_extension_filter)
         named = {
@@ -101,7 +101,7 @@ class ReachFinder:
             # Any file beside a link may be what it points to.
             wanted |= {name for name, entry in named.items() if entry.is_file}
         for name in wanted:
-            reach.parts[_join(source.path, name)] = named[name]
+            reach.parts[_join(source.folder, name)] = named[name]
 
     def _listing(self, folder: Entry) -> Iterator[tuple[bytes, Entry]]:
         for name, entry in self._trees.entries(folder.object_id).items():
@@ -109,14 +109,14 @@ class ReachFinder:
                 yield name, entry
 
     def _chart(self, reach: Reach, root: Entry, source: ApplicationSource) -> None:
-        reach.parts[source.path] = reach.folder
+        reach.parts[source.folder] = reach.folder
         helm = source.helm
         files = [*helm.value_files, *(item.path for item in helm.file_parameters)] if helm else []
         for file in files:
-            self._add(reach, root, _inside(source.path, file))
+            self._add(reach, root, _inside(source.folder, file))
         for word in self._words(reach.folder, CHART_FILE):
             if word.startswith("file://"):
-                self._dependency(reach, root, source.path, word.removeprefix("file://"))
+                self._dependency(reach, root, source.folder, word.removeprefix("file://"))
 
     def _dependency(self, reach: Reach, root: Entry, chart: str, target: str) -> None:
         """Take in a chart that another one depends on by its place in the repository, as `helm dependency build` would."""
@@ -130,10 +130,10 @@ class ReachFinder:
             reach.chart_dependencies[vendored] = path
 
     def _kustomization(self, reach: Reach, root: Entry, source: ApplicationSource) -> None:
-        reach.parts[source.path] = reach.folder
+        reach.parts[source.folder] = reach.folder
         options = source.kustomize
         named = [*options.components, *(patch.path for patch in options.patches)] if options else []
-        waiting = [source.path, *self._references(reach, root, source.path, named)]
+        waiting = [source.folder, *self._references(reach, root, source.folder, named)]
         seen: set[str] = set()
         while waiting and len(seen) < _FOLDERS_MAX:
             folder = waiting.pop()

@@ -200,8 +200,8 @@ class GitStore:
             reach = generation.reach.find(root, source)
             Exporter(generation.trees, root, reach, self._export_limits).write(folder)
         # A folder without manifests has left nothing behind, and is rendered to nothing.
-        (folder / source.path).mkdir(parents=True, exist_ok=True)
-        return Export(folder, source.path, reach.kind, f"{clone.canonical_url}#{source.path}")
+        (folder / source.folder).mkdir(parents=True, exist_ok=True)
+        return Export(folder, source.folder, reach.kind, f"{clone.canonical_url}#{source.folder}")
 
 
 def _unreadable(access: RepositoryAccess, error: UnreadableAnswer) -> RepositoryUnavailable:
