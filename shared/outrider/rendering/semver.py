@@ -60,8 +60,8 @@ def parse_version(text: str) -> Version | None:
     match = _VERSION.fullmatch(text) if len(text) <= VERSION_MAX_CHARS else None
     if match is None:
         return None
-    numbers = [int(match[name] or 0) for name in ("major", "minor", "patch")]
-    return Version(*numbers, tuple((match["pre"] or "").split(".")) if match["pre"] else (), text)
+    major, minor, patch = (int(match[name] or 0) for name in ("major", "minor", "patch"))
+    return Version(major, minor, patch, tuple((match["pre"] or "").split(".")) if match["pre"] else (), text)
 
 
 @dataclass(frozen=True)
@@ -171,9 +171,9 @@ def _terms(part: str, text: str) -> tuple[_Term, ...]:
 def _term(match: re.Match[str]) -> _Term:
     parts = [match["major"], match["minor"], match["patch"]]
     known = next((index for index, part in enumerate(parts) if part in _WILD), 3)
-    numbers = [int(part) for part in parts[:known]] + [0] * (3 - known)
+    major, minor, patch = [int(part) for part in parts[:known]] + [0] * (3 - known)
     pre = tuple(match["pre"].split(".")) if match["pre"] else ()
-    return _Term(match["op"], Version(*numbers, pre, match[0]), known)
+    return _Term(match["op"], Version(major, minor, patch, pre, match[0]), known)
 
 
 def is_range(text: str) -> bool:

@@ -79,8 +79,8 @@ class HelmSource(Model):
     value_files: list[File] = Field(default=[], max_length=256)
     values: str = ""
     values_object: dict[str, Any] | None = None
-    parameters: list[HelmParameter] = []
-    file_parameters: list[HelmFileParameter] = []
+    parameters: list[HelmParameter] = Field(default=[])
+    file_parameters: list[HelmFileParameter] = Field(default=[])
     ignore_missing_value_files: bool = False
     skip_crds: bool = False
     skip_tests: bool = False
@@ -88,7 +88,7 @@ class HelmSource(Model):
     pass_credentials: bool = False
     namespace: str = ""
     kube_version: str = Field("", pattern=_KUBE_VERSION)
-    api_versions: list[str] = []
+    api_versions: list[str] = Field(default=[])
     version: str = ""
 
     @field_validator("release_name")
@@ -139,7 +139,7 @@ class KustomizePatch(Model):
     path: str = ""
     patch: str = ""
     target: KustomizeTarget | None = None
-    options: dict[str, bool] = {}
+    options: dict[str, bool] = Field(default={})
 
 
 class KustomizeSource(Model):
@@ -148,21 +148,21 @@ class KustomizeSource(Model):
     name_prefix: str = ""
     name_suffix: str = ""
     namespace: str = ""
-    images: list[str] = []
-    replicas: list[KustomizeReplica] = []
-    common_labels: dict[str, str] = {}
-    common_annotations: dict[str, str] = {}
+    images: list[str] = Field(default=[])
+    replicas: list[KustomizeReplica] = Field(default=[])
+    common_labels: dict[str, str] = Field(default={})
+    common_annotations: dict[str, str] = Field(default={})
     common_annotations_envsubst: bool = False
     force_common_labels: bool = False
     force_common_annotations: bool = False
     label_without_selector: bool = False
     label_include_templates: bool = False
-    patches: list[KustomizePatch] = []
-    components: list[str] = []
+    patches: list[KustomizePatch] = Field(default=[])
+    components: list[str] = Field(default=[])
     ignore_missing_components: bool = False
     # These two reach only the charts that a kustomization inflates, and a kustomization with charts is refused.
     kube_version: str = Field("", pattern=_KUBE_VERSION)
-    api_versions: list[str] = []
+    api_versions: list[str] = Field(default=[])
     version: Annotated[
         None,
         refused(
@@ -188,9 +188,9 @@ class JsonnetVariable(Model):
 class JsonnetOptions(Model):
     """How the `*.jsonnet` files of a directory are evaluated. Libraries are folders, from the repository's root."""
 
-    ext_vars: list[JsonnetVariable] = []
-    tlas: list[JsonnetVariable] = []
-    libs: list[Annotated[str, AfterValidator(_library)]] = []
+    ext_vars: list[JsonnetVariable] = Field(default=[])
+    tlas: list[JsonnetVariable] = Field(default=[])
+    libs: list[Annotated[str, AfterValidator(_library)]] = Field(default=[])
 
 
 class DirectorySource(Model):
