@@ -7,7 +7,7 @@ announced, all together, must have the batch's set digest; where they don't, bat
 What an edge no longer has is known in one way only: a set of applications with exactly the digest that the edge gave leaves it out.
 Such a set is the known one after the batch, or `gathered`: what was announced since the two sets began to differ. An edge that begins
 anew or was asked for everything is gathered from the beginning.
-A whole set that comes in several batches is complete when the last of them has arrived.
+A whole set that comes in several batches is complete when the last of them has arrived; only that one has a set digest.
 """
 
 from collections import Counter
@@ -34,13 +34,16 @@ def fold(edge: Edge, batch: StatusBatch, now_ms: int, limits: Limits) -> Folded:
     folding = _Folding(edge, limits, gathered={} if restart else edge.gathered or {})
     for raw in batch.entries:
         folding.entry(raw)
-    differs = not folding.settle(batch.set_digest)
+    # Of a batch that others are to follow nothing can be said of the set.
+    partial = not batch.set_digest
+    settled = not partial and folding.settle(batch.set_digest)
+    differs = not partial and not settled
     return Folded(
         Edge(
             epoch=batch.epoch,
             seq=batch.seq,
             apps=folding.apps,
-            gathered=folding.gathered if differs else None,
+            gathered=None if settled else folding.gathered,
             lacking=frozenset(folding.lacking),
             size_bytes=folding.size_bytes,
             retired=_retired(edge, batch, now_ms),

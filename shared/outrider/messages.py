@@ -109,7 +109,7 @@ class StatusBatch(Message):
     observed_at_ms: int
     # Unix time by the edge's clock
     set_digest: bytes
-    # over (application, document digest) of all documents, after this batch
+    # over (application, document digest) of all documents, after this batch; empty: others follow before the set is whole
     entries: list[Any] = field(default_factory=list)
     # [application token, short digest, base short digest or None, frame or None]; a frame of None: the document is gone
 

@@ -19,6 +19,7 @@ ENTRY_OVERHEAD_BYTES = 64
 class _Document:
     packed: bytes
     digest: bytes
+    health: str
     acknowledged: bytes | None = None
     # the packed document that the hub has
 
@@ -39,6 +40,8 @@ class Outbox:
     _documents: dict[AppName, _Document] = field(default_factory=dict)
     _dirty: dict[AppName, None] = field(default_factory=dict)
     # in the order of their first change
+    _urgent: dict[AppName, None] = field(default_factory=dict)
+    # those of them whose health became another: they go first
     _gone: set[AppName] = field(default_factory=set)
     _seq: int = 0
 
@@ -48,6 +51,11 @@ class Outbox:
         return bool(self._dirty)
 
     @property
+    def is_urgent(self) -> bool:
+        """Whether a health transition is to be sent."""
+        return bool(self._urgent)
+
+    @property
     def known(self) -> frozenset[AppName]:
         """The applications that have a document."""
         return frozenset(self._documents)
@@ -55,20 +63,24 @@ class Outbox:
     def put(self, app: AppName, document: dict[str, Any]) -> bool:
         """Take the newest document of an application; return whether it differs from the one before."""
         packed = codec.canonical(document)
+        health = str((document.get("health") or {}).get("status", ""))
         self._gone.discard(app)
         known = self._documents.get(app)
         if known is None:
-            self._documents[app] = _Document(packed, delta.short(delta.digest(packed)))
+            self._documents[app] = _Document(packed, delta.short(delta.digest(packed)), health)
         elif known.packed == packed:
             return False
         else:
-            known.packed, known.digest = packed, delta.short(delta.digest(packed))
+            if known.health != health:
+                self._urgent[app] = None
+            known.packed, known.digest, known.health = packed, delta.short(delta.digest(packed)), health
         self._dirty[app] = None
         return True
 
     def remove(self, app: AppName) -> None:
         """The application is gone from this cluster."""
         self._documents.pop(app, None)
+        self._urgent.pop(app, None)
         self._gone.add(app)
         self._dirty[app] = None
 
@@ -86,12 +98,13 @@ class Outbox:
         """Return the digest of all documents."""
         return delta.set_digest({token(app): document.digest for app, document in self._documents.items()})
 
-    def take(self, now_ms: int, max_bytes: int) -> Sending:
-        """Return the next batch: what is dirty, up to `max_bytes`; without entries it is a heartbeat."""
+    def take(self, now_ms: int, max_bytes: int, *, urgent_only: bool = False) -> Sending:
+        """Return the next batch: what is dirty, health transitions first, up to `max_bytes`; without entries a heartbeat."""
         entries: list[Any] = []
         documents: dict[AppName, bytes | None] = {}
         size = 0
-        for app in self._dirty:
+        others = () if urgent_only else (app for app in self._dirty if app not in self._urgent)
+        for app in (*self._urgent, *others):
             entry, packed = self._entry(app)
             size += len(entry[3] or b"") + ENTRY_OVERHEAD_BYTES
             if entries and size > max_bytes:
@@ -99,7 +112,8 @@ class Outbox:
             entries.append(entry)
             documents[app] = packed
         self._seq += 1
-        return Sending(StatusBatch(self.epoch, self._seq, now_ms, self.set_digest(), entries), documents)
+        set_digest = self.set_digest() if len(documents) == len(self._dirty) else b""
+        return Sending(StatusBatch(self.epoch, self._seq, now_ms, set_digest, entries), documents)
 
     def _entry(self, app: AppName) -> tuple[list[Any], bytes | None]:
         known = self._documents.get(app)
@@ -116,4 +130,5 @@ class Outbox:
                 known.acknowledged = packed
             if (known.packed if known is not None else None) == packed:
                 self._dirty.pop(app, None)
+                self._urgent.pop(app, None)
                 self._gone.discard(app)

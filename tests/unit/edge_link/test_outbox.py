@@ -92,9 +92,30 @@ def test_a_batch_keeps_to_its_limit_and_the_rest_follows() -> None:
         hub.fold(sending.batch)
         outbox.acknowledged(sending)
         batches += 1
+        assert bool(sending.batch.set_digest) == (not outbox.is_dirty)
     assert batches > 1
     assert len(hub.documents) == 50
     assert hub.set_digest() == sending.batch.set_digest
+
+
+def test_health_transitions_go_before_everything_else_and_alone_if_need_be() -> None:
+    outbox, hub = Outbox(1), HubSide()
+    for n in range(20):
+        outbox.put(AppName(f"app{n}"), document("Healthy", f"{n:040x}"))
+    first = outbox.take(0, 1 << 20)
+    hub.fold(first.batch)
+    outbox.acknowledged(first)
+    assert not outbox.is_urgent
+    for n in range(20):
+        outbox.put(AppName(f"app{n}"), document("Degraded" if n == 17 else "Healthy", "b" * 40))
+    alone = outbox.take(0, 1 << 20, urgent_only=True)
+    assert list(alone.documents) == ["app17"]
+    whole = outbox.take(0, 1 << 20)
+    assert next(iter(whole.documents)) == "app17"
+    assert len(whole.documents) == 20
+    outbox.acknowledged(alone)
+    assert not outbox.is_urgent
+    assert outbox.is_dirty
 
 
 def test_an_application_that_is_gone_is_said_to_be_gone_until_acknowledged() -> None:

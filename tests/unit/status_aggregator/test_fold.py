@@ -69,6 +69,17 @@ def test_a_patch_whose_base_was_lost_asks_for_that_application_alone() -> None:
     assert not mended.edge.lacking
 
 
+def test_a_set_that_comes_in_parts_is_judged_when_the_last_has_come() -> None:
+    whole = {"till": A, "menu": B}
+    first = fold_all(replace(batch(1, whole, [entry("till", A)]), set_digest=b""))
+    assert not first.differs
+    second = fold(first.edge, batch(2, whole, [entry("menu", B)]), 1_000, LIMITS)
+    assert not second.differs
+    assert held(second.edge) == whole
+    third = fold(second.edge, batch(3, {"menu": B}, []), 1_000, LIMITS)
+    assert third.differs
+
+
 def test_a_lost_batch_is_found_by_the_set_digest_and_everything_is_asked_for() -> None:
     edge = fold_all(batch(1, {"till": A}, [entry("till", A)])).edge
     folded = fold(edge, batch(3, {"till": B}), 1_000, LIMITS)
