@@ -32,10 +32,19 @@ def cluster_name(name: str) -> ClusterName:
 
 def app_name(name: str) -> AppName:
     """Return `name` if it is a DNS subdomain (RFC 1123), as Kubernetes names are; InvalidName otherwise."""
+    return AppName(_subdomain("application", name))
+
+
+def project_name(name: str) -> str:
+    """Return `name` if it is a DNS subdomain (RFC 1123), as Kubernetes names are; InvalidName otherwise."""
+    return _subdomain("project", name)
+
+
+def _subdomain(kind: str, name: str) -> str:
     if len(name) > _SUBDOMAIN_MAX_CHARS or not all(_LABEL.fullmatch(part) for part in name.split(".")):
         rule = "use lower-case letters, digits, '-' and '.', as in a DNS name"
-        raise InvalidName("application", name, rule)
-    return AppName(name)
+        raise InvalidName(kind, name, rule)
+    return name
 
 
 def token(name: str) -> str:

@@ -8,11 +8,12 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from outrider.names import ClusterName, cluster_name
+from outrider.names import ClusterName, cluster_name, project_name
 from outrider.rendering.git.address import parse_address
 from outrider.rendering.git.errors import AddressRefused
 from outrider.spec.metadata import Metadata
-from outrider.spec.model import Model, refused, refused_outright
+from outrider.spec.model import Model, refused
+from outrider.spec.operation import Operation
 from outrider.spec.source import ApplicationSource
 from outrider.spec.sources import SOURCES_MAX, check_source, check_sources
 from outrider.spec.sync_policy import SyncPolicy
@@ -20,12 +21,18 @@ from outrider.spec.sync_policy import SyncPolicy
 _NAMESPACE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _SERVER = re.compile(r"https?://[^\s/]+(/\S*)?")
 DEFAULT_PROJECT = "default"
+JQ_PATH_MAX_CHARS = 4096
+# It is compiled at every edge; a path that long is a program.
 
 
 def _pointer(text: str) -> str:
     if not text.startswith("/") or re.search(r"~(?![01])", text):
         raise ValueError(f"{text!r} is no JSON pointer: write /spec/replicas, with ~1 for '/' and ~0 for '~'")
     return text
+
+
+JsonPointer = Annotated[str, AfterValidator(_pointer)]
+JqPath = Annotated[str, Field(min_length=1, max_length=JQ_PATH_MAX_CHARS)]
 
 
 class Destination(Model):
@@ -76,18 +83,16 @@ class IgnoredDifference(Model):
     kind: str = Field(min_length=1)
     name: str = ""
     namespace: str = ""
-    json_pointers: list[Annotated[str, AfterValidator(_pointer)]] = Field(
-        default=[], alias="jsonPointers", max_length=256
+    json_pointers: list[JsonPointer] = Field(default=[], alias="jsonPointers", max_length=256)
+    jq_path_expressions: list[JqPath] = Field(default=[], alias="jqPathExpressions", max_length=256)
+    managed_fields_managers: list[Annotated[str, Field(min_length=1, max_length=128)]] = Field(
+        default=[], max_length=256
     )
-    jq_path_expressions: Annotated[None, refused("is not supported yet: use jsonPointers")] = Field(
-        default=None, alias="jqPathExpressions"
-    )
-    managed_fields_managers: Annotated[None, refused("is not supported yet: use jsonPointers")] = None
 
     @model_validator(mode="after")
     def _says_what(self) -> Self:
-        if not self.json_pointers:
-            raise ValueError("ignores nothing: give jsonPointers")
+        if not (self.json_pointers or self.jq_path_expressions or self.managed_fields_managers):
+            raise ValueError("ignores nothing: give jsonPointers, jqPathExpressions or managedFieldsManagers")
         return self
 
 
@@ -110,15 +115,14 @@ class ApplicationSpec(Model):
     info: list[Info] = Field(default=[], max_length=256)
     revision_history_limit: int | None = Field(default=None, ge=0, le=1000)
     source_hydrator: Annotated[
-        None, refused("is not supported: it writes to the repository, and nothing here does; give spec.source")
+        None,
+        refused("is not supported: it writes to the repository, and nothing here does; give spec.source"),
     ] = None
 
     @field_validator("project")
     @classmethod
     def _project(cls, project: str) -> str:
-        if project not in ("", DEFAULT_PROJECT):
-            raise ValueError(f"{project!r} is not supported: there is only project {DEFAULT_PROJECT!r} yet")
-        return project
+        return project_name(project) if project else project
 
     @field_validator("source", "sources")
     @classmethod
@@ -159,7 +163,13 @@ class ApplicationSpec(Model):
             by_alias=True,
             mode="json",
             exclude_defaults=True,
-            exclude={"project": True, "source": True, "sources": True, "info": True, "destination": {"name", "server"}},
+            exclude={
+                "project": True,
+                "source": True,
+                "sources": True,
+                "info": True,
+                "destination": {"name", "server"},
+            },
         )
         return {name: value for name, value in spec.items() if value != {}}
 
@@ -171,6 +181,5 @@ class Application(Model):
     kind: Literal["Application"]
     metadata: Metadata
     spec: ApplicationSpec
-    operation: Annotated[
-        None, refused_outright("is not taken from a manifest: ask for a sync with `outrider app sync`")
-    ] = None
+    operation: Operation | None = None
+    # A sync that is asked for with the manifest; it is not stored.

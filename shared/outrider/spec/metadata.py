@@ -1,11 +1,14 @@
 """An Application's metadata: names are checked, what a cluster added to a pasted manifest is dropped."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, field_validator
 
 from outrider.names import app_name
 from outrider.spec.model import Model, refused
+from outrider.spec.sync_policy import duration
+
+Propagation = Literal["foreground", "background"]
 
 CASCADE_FINALIZER = "resources-finalizer.argocd.argoproj.io"
 _CASCADE_FINALIZERS = {
@@ -22,8 +25,19 @@ _HOOK_FINALIZERS = {
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 OUTRIDER_PREFIX = "outrider.dev/"
-# What would change how Argo CD treats an application; other annotations of its own only save it work.
-_WITHOUT_EFFECT = {"argocd.argoproj.io/skip-reconcile", "argocd.argoproj.io/refresh"}
+REFRESH = "argocd.argoproj.io/refresh"
+# A request written as an annotation: Argo CD carries it out and takes it away again.
+SYNC_TIMEOUT = "outrider.dev/sync-timeout"
+EDGE_ANNOTATIONS = frozenset(
+    {
+        "argocd.argoproj.io/sync-options",
+        "argocd.argoproj.io/compare-options",
+        "argocd.argoproj.io/skip-reconcile",
+        "argocd.argoproj.io/deletion-approved",
+        SYNC_TIMEOUT,
+    }
+)
+# What an agent has to know of an application's annotations; the others stay at the hub.
 _SERVER_FIELDS = (
     "managedFields", "resourceVersion", "uid", "creationTimestamp", "generation", "selfLink",
     "deletionTimestamp", "deletionGracePeriodSeconds",
@@ -46,10 +60,26 @@ class Metadata(Model):
     finalizers: list[Annotated[str, AfterValidator(_finalizer)]] = Field(default=[], max_length=16)
     generate_name: Annotated[None, refused("is not supported: give metadata.name")] = None
 
+    @field_validator("annotations")
+    @classmethod
+    def _sync_timeout(cls, annotations: dict[str, str]) -> dict[str, str]:
+        if SYNC_TIMEOUT in annotations:
+            duration(annotations[SYNC_TIMEOUT])
+        return annotations
+
     @property
     def cascades(self) -> bool:
         """Whether the objects go when the application is deleted: Argo CD's finalizer says so."""
         return not _CASCADE_FINALIZERS.isdisjoint(self.finalizers)
+
+    @property
+    def propagation(self) -> Propagation:
+        """How its objects go: with those that they own first (foreground), as Argo CD does by default, or after."""
+        return "background" if f"{CASCADE_FINALIZER}/background" in self.finalizers else "foreground"
+
+    def for_edge(self) -> dict[str, str]:
+        """Return the annotations that an agent has to know."""
+        return {key: value for key, value in self.annotations.items() if key in EDGE_ANNOTATIONS}
 
 
 def cleaned(metadata: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
@@ -60,10 +90,10 @@ def cleaned(metadata: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
         warnings.append("metadata.ownerReferences: dropped; an application here belongs to nothing")
     annotations = kept.get("annotations")
     if isinstance(annotations, dict):
-        kept["annotations"] = {key: value for key, value in annotations.items() if key != LAST_APPLIED}
+        kept["annotations"] = {
+            key: value for key, value in annotations.items() if key not in (LAST_APPLIED, REFRESH)
+        }
         for key in sorted(str(key) for key in annotations):
-            if key.startswith(OUTRIDER_PREFIX):
+            if key.startswith(OUTRIDER_PREFIX) and key not in EDGE_ANNOTATIONS:
                 warnings.append(f"metadata.annotations[{key}]: unknown, so it has no effect")
-            elif key in _WITHOUT_EFFECT:
-                warnings.append(f"metadata.annotations[{key}]: has no effect yet")
     return {key: value for key, value in kept.items() if value not in (None, {}, [])}, warnings

@@ -96,11 +96,53 @@ def test_annotations_are_kept_and_those_without_effect_are_warned_of() -> None:
     }
     manifest["metadata"]["annotations"] = annotations
     document = accepted(manifest)
+    del annotations["argocd.argoproj.io/refresh"]
     assert document.manifest["metadata"]["annotations"] == annotations
-    assert document.warnings == [
-        "metadata.annotations[argocd.argoproj.io/refresh]: has no effect yet",
-        "metadata.annotations[outrider.dev/holdd]: unknown, so it has no effect",
-    ]
+    assert document.warnings == ["metadata.annotations[outrider.dev/holdd]: unknown, so it has no effect"]
+
+
+@pytest.mark.parametrize(("asked", "refresh"), [("hard", "hard"), ("normal", "normal"), ("true", "normal")])
+def test_a_refresh_written_as_an_annotation_is_a_request_and_not_kept(asked: str, refresh: str) -> None:
+    manifest = copy.deepcopy(GUESTBOOK)
+    manifest["metadata"]["annotations"] = {"argocd.argoproj.io/refresh": asked}
+    document = accepted(manifest)
+    assert document.refresh == refresh
+    assert "annotations" not in document.manifest["metadata"]
+    assert accepted(GUESTBOOK).refresh == ""
+
+
+def test_the_annotations_that_an_agent_has_to_know_are_told_apart() -> None:
+    manifest = copy.deepcopy(GUESTBOOK)
+    manifest["metadata"]["annotations"] = {
+        "argocd.argoproj.io/skip-reconcile": "true",
+        "argocd.argoproj.io/manifest-generate-paths": ".",
+        "outrider.dev/sync-timeout": "10m",
+        "team": "till",
+    }
+    assert accepted(manifest).application.metadata.for_edge() == {
+        "argocd.argoproj.io/skip-reconcile": "true",
+        "outrider.dev/sync-timeout": "10m",
+    }
+    manifest["metadata"]["annotations"]["outrider.dev/sync-timeout"] = "soon"
+    assert "'soon' is no duration" in refusal(manifest)[0]
+
+
+@pytest.mark.parametrize(
+    ("finalizers", "cascades", "propagation"),
+    [
+        ([], False, "foreground"),
+        (["resources-finalizer.argocd.argoproj.io"], True, "foreground"),
+        (["resources-finalizer.argocd.argoproj.io/foreground"], True, "foreground"),
+        (["resources-finalizer.argocd.argoproj.io/background"], True, "background"),
+    ],
+)
+def test_the_finalizer_says_whether_and_how_the_objects_go(
+    finalizers: list[str], cascades: bool, propagation: str
+) -> None:
+    manifest = copy.deepcopy(GUESTBOOK)
+    manifest["metadata"]["finalizers"] = finalizers
+    metadata = accepted(manifest).application.metadata
+    assert (metadata.cascades, metadata.propagation) == (cascades, propagation)
 
 
 @pytest.mark.parametrize(
@@ -127,8 +169,8 @@ def test_annotations_are_kept_and_those_without_effect_are_warned_of() -> None:
             "spec.syncPolicy.retry.backoff.duration: '5 sec' is no duration: write 90, 30s, 1m30s or 500ms",
         ),
         (
-            {"syncPolicy": {"retry": {"refresh": True}}},
-            "spec.syncPolicy.retry.refresh: is not supported: an attempt always uses the newest revision; remove it",
+            {"syncPolicy": {"managedNamespaceMetadata": {"labels": {"a b": "c"}}}},
+            "spec.syncPolicy.managedNamespaceMetadata.labels.a b.[key]: 'a b' is no key: write team or example.com/team",
         ),
         (
             {"syncPolicy": {"syncOptions": "CreateNamespace=true"}},
@@ -143,8 +185,8 @@ def test_annotations_are_kept_and_those_without_effect_are_warned_of() -> None:
             "spec.destination: needs exactly one of name and server, and both are given",
         ),
         (
-            {"project": "team-a"},
-            "spec.project: 'team-a' is not supported: there is only project 'default' yet",
+            {"project": "Team_A"},
+            "spec.project: project name 'Team_A' is not allowed: use lower-case letters, digits, '-' and '.', as in a DNS name",
         ),
         (
             {"sources": [{"repoURL": "https://a/b", "path": "a"}]},
@@ -156,7 +198,7 @@ def test_annotations_are_kept_and_those_without_effect_are_warned_of() -> None:
         ),
         (
             {"ignoreDifferences": [{"kind": "Service"}]},
-            "spec.ignoreDifferences[0]: ignores nothing: give jsonPointers",
+            "spec.ignoreDifferences[0]: ignores nothing: give jsonPointers, jqPathExpressions or managedFieldsManagers",
         ),
         (
             {"ignoreDifferences": [{"kind": "Service", "jsonPointers": ["spec"]}]},
@@ -182,17 +224,36 @@ def test_a_wrong_field_is_named_by_its_full_path(fields: dict[str, Any], problem
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("jqPathExpressions", [".spec"]), ("managedFieldsManagers", ["kube-controller-manager"])],
+    [
+        ("jsonPointers", ["/spec/replicas"]),
+        ("jqPathExpressions", [".spec.containers[].image"]),
+        ("managedFieldsManagers", ["kube-controller-manager"]),
+    ],
 )
-def test_ways_of_ignoring_that_are_not_supported_yet_are_refused_by_name(field: str, value: Any) -> None:
-    rule = {"kind": "Deployment", "jsonPointers": ["/spec/replicas"], field: value}
-    assert refusal(with_spec(ignoreDifferences=[rule])) == [
-        f"spec.ignoreDifferences[0].{field}: is not supported yet: use jsonPointers"
+def test_each_way_of_ignoring_differences_travels_to_the_edge(field: str, value: Any) -> None:
+    rule = {"kind": "Deployment", field: value}
+    assert accepted(with_spec(ignoreDifferences=[rule])).application.spec.for_edge()["ignoreDifferences"] == [
+        rule
     ]
 
 
+def test_every_field_of_the_sync_policy_travels_as_it_was_written() -> None:
+    policy = {
+        "automated": {"prune": True, "selfHeal": True, "allowEmpty": True, "enabled": False},
+        "retry": {
+            "limit": -1,
+            "refresh": True,
+            "backoff": {"duration": "5s", "factor": 2, "maxDuration": "3m"},
+        },
+        "managedNamespaceMetadata": {"labels": {"team": "till"}, "annotations": {"example.com/a": "b"}},
+    }
+    spec = accepted(with_spec(syncPolicy=policy, revisionHistoryLimit=3)).application.spec.for_edge()
+    assert spec["syncPolicy"] == policy
+    assert spec["revisionHistoryLimit"] == 3
+
+
 def test_all_problems_of_a_document_are_told_at_once() -> None:
-    manifest = with_spec(project="x", sources=[{}, {"path": "a"}], destination={}, surce={})
+    manifest = with_spec(project="X", sources=[{}, {"path": "a"}], destination={}, surce={})
     manifest["metadata"]["name"] = "Upper_Case"
     found = refusal(manifest)
     assert [problem.split(":")[0] for problem in found] == [
@@ -216,10 +277,6 @@ def test_every_sync_option_that_the_agent_honours_is_taken(name: str, values: tu
 @pytest.mark.parametrize(
     ("option", "says"),
     [
-        ("Replace=true", "not supported yet"),
-        ("Force=true", "not supported yet"),
-        ("ServerSideApply=false", "always applied by the server"),
-        ("Prune=confirm", "not supported yet"),
         ("CreateNamespce=true", "did you mean CreateNamespace?"),
         ("CreateNamespace", "write CreateNamespace=true"),
         ("CreateNamespace=yes", "is true or false, not 'yes'"),
@@ -232,11 +289,43 @@ def test_a_sync_option_that_would_not_be_honoured_is_refused_by_name(option: str
     assert says in problem
 
 
-def test_an_operation_is_refused_even_when_it_is_empty() -> None:
-    operations: list[dict[str, Any]] = [{"sync": {}}, {}]
-    for operation in operations:
-        (problem,) = refusal({**GUESTBOOK, "operation": operation})
-        assert "outrider app sync" in problem
+def test_an_operation_is_a_request_for_a_sync_and_not_kept() -> None:
+    operation = {
+        "initiatedBy": {"username": "anybody"},
+        "retry": {"limit": 2},
+        "sync": {
+            "revision": "v1",
+            "prune": True,
+            "syncStrategy": {"apply": {"force": True}},
+            "syncOptions": ["Replace=true"],
+            "resources": [{"kind": "ConfigMap", "name": "a"}],
+        },
+    }
+    document = accepted({**GUESTBOOK, "operation": operation})
+    assert document.manifest == GUESTBOOK
+    assert document.application.operation is not None
+    assert document.application.operation.arguments() == {
+        "revision": "v1",
+        "prune": True,
+        "resources": [{"group": "", "kind": "ConfigMap", "name": "a", "namespace": ""}],
+        "options": ["Replace=true", "Force=true"],
+        "strategy": "apply",
+        "retry_limit": 2,
+    }
+
+
+@pytest.mark.parametrize(
+    ("sync", "says"),
+    [
+        ({"manifests": ["{}"]}, "operation.sync.manifests: is not taken: only what comes from Git is ever synced"),
+        ({"source": {"repoURL": "https://a/b"}}, "operation.sync.source: is not taken"),
+        ({"syncStrategy": {"apply": {}, "hook": {}}}, "operation.sync.syncStrategy: is either apply or hook"),
+        ({"syncOptions": ["Force=maybe"]}, "Force is true or false, not 'maybe'"),
+    ],
+)  # fmt: skip
+def test_an_operation_never_brings_its_own_manifests_or_source(sync: dict[str, Any], says: str) -> None:
+    (problem,) = refusal({**GUESTBOOK, "operation": {"sync": sync}})
+    assert says in problem
 
 
 @pytest.mark.parametrize(
@@ -244,8 +333,11 @@ def test_an_operation_is_refused_even_when_it_is_empty() -> None:
     [
         ({}, "apiVersion: is required"),
         ([], "must be a map, not a list"),
-        ({"apiVersion": "argoproj.io/v1alpha1", "kind": "ApplicationSet"}, "ApplicationSet is not supported yet"),
-        ({"apiVersion": "argoproj.io/v1alpha1", "kind": "AppProject"}, "AppProject is not supported yet"),
+        ({"apiVersion": "argoproj.io/v1", "kind": "AppProject"}, "use argoproj.io/v1alpha1"),
+        ({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "a"}}, "a Secret is never stored here"),
+        ({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "argocd-rbac-cm"}}, "rights at the hub come with"),
+        ({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}}, "the hub takes argocd-cm alone"),
+        ({"apiVersion": "v1", "kind": "ConfigMap"}, "metadata.name: has no name"),
         ({"apiVersion": "argoproj.io/v1", "kind": "Application"}, "use argoproj.io/v1alpha1"),
         ({"apiVersion": "apps/v1", "kind": "Deployment"}, "the text 'Deployment' of apiVersion the text 'apps/v1'"),
         ({"apiVersion": "argoproj.io/v1alpha1", "kind": "Application"}, "metadata: is required"),
