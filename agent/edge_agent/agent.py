@@ -16,6 +16,7 @@ from edge_agent.applications import Applications, Desired
 from edge_agent.cluster import Access, Cluster
 from edge_agent.commands.serve import Commands
 from edge_agent.journal import Journal, Recorder
+from edge_agent.link.budget import Budget
 from edge_agent.link.inbound import Inbound
 from edge_agent.link.journal import JournalSender
 from edge_agent.link.outbound import Outbound
@@ -90,8 +91,9 @@ async def work(
     name, holdings = cluster_name(identity.user.name), replica.holdings
     outbox = Outbox(replica.epoch)
     sender = JournalSender(connection, name, replica.journal, replica.made_ms, time.monotonic)
+    budget = Budget(settings.link)
     outbound = Outbound(
-        connection, name, outbox, sender, lambda: _expected(holdings), clock, rng, settings.outbound
+        connection, name, outbox, sender, budget, lambda: _expected(holdings), clock, rng, settings.outbound
     )
     recorder = Recorder(replica.journal, clock, outbound.journal_noted)
     recorder.started(VERSION)

@@ -4,6 +4,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from edge_agent.link.budget import Limits
 from edge_agent.link.outbound import OutboundSettings
 
 DEFAULT_STATE = "/var/lib/outrider"
@@ -29,6 +30,10 @@ class Settings:
     # OUTRIDER_CONTEXT: of the kubeconfig
     outbound: OutboundSettings = field(default_factory=OutboundSettings)
     # OUTRIDER_HEARTBEAT: seconds between words to the hub when nothing changes (1800)
+    link: Limits = field(default_factory=Limits)
+    # OUTRIDER_BYTES_PER_SECOND, OUTRIDER_BYTES_PER_DAY: what the link may carry; unset: as much as it can
+    time_zone: str = ""
+    # OUTRIDER_TIME_ZONE: the site's, as Europe/Berlin, where the hub sets none
 
     @property
     def replica(self) -> Path:
@@ -51,17 +56,27 @@ class Settings:
             kubeconfig=os.environ.get("KUBECONFIG") or None,
             context=os.environ.get("OUTRIDER_CONTEXT") or None,
             outbound=OutboundSettings(
-                heartbeat_s=_seconds("OUTRIDER_HEARTBEAT", OutboundSettings.heartbeat_s)
+                heartbeat_s=_number("OUTRIDER_HEARTBEAT", "seconds") or OutboundSettings.heartbeat_s
             ),
+            link=_limits(),
+            time_zone=os.environ.get("OUTRIDER_TIME_ZONE", ""),
         )
 
 
-def _seconds(name: str, default: float) -> float:
+def _limits() -> Limits:
+    per_day = _number("OUTRIDER_BYTES_PER_DAY", "bytes")
+    return Limits(_number("OUTRIDER_BYTES_PER_SECOND", "bytes"), None if per_day is None else int(per_day))
+
+
+def _number(name: str, of_what: str) -> float | None:
+    """Read a number above 0; None where it is not set."""
     text = os.environ.get(name, "")
+    if not text:
+        return None
     try:
-        value = float(text) if text else default
+        value = float(text)
     except ValueError as error:
-        raise InvalidSetting(f"{name} is {text!r}: give a number of seconds") from error
-    if value <= 0:
-        raise InvalidSetting(f"{name} is {text!r}: give a number of seconds above 0")
+        raise InvalidSetting(f"{name} is {text!r}: give a number of {of_what}") from error
+    if not 0 < value < float("inf"):
+        raise InvalidSetting(f"{name} is {text!r}: give a number of {of_what} above 0")
     return value

@@ -53,13 +53,15 @@ class JournalSender:
         """Return in how many seconds there is something to send; infinity: not before there is an entry."""
         return float("inf") if self._journal.is_sent else max(0.0, self._due_s - self._now_s())
 
-    async def send(self, timeout_s: float) -> None:
-        """Send one batch. BusError: nothing is lost, call again."""
+    async def send(self, timeout_s: float) -> int:
+        """Send one batch; return its bytes. BusError: nothing is lost, call again."""
         entries = self._journal.unsent(BATCH_MAX_BYTES)
+        size_bytes = 0
         if entries:
             frame = delta.compress_fast(codec.pack([entry.value() for entry in entries]))
-            batch = JournalBatch(self._epoch, frame)
-            answer = await self._connection.request(self._subject, batch.pack(), timeout_s=timeout_s)
+            packed = JournalBatch(self._epoch, frame).pack()
+            size_bytes = len(packed)
+            answer = await self._connection.request(self._subject, packed, timeout_s=timeout_s)
             acknowledgement = json.loads(answer.data)
             if "error" in acknowledgement:
                 reason = acknowledgement["error"].get("description", "")
@@ -68,3 +70,4 @@ class JournalSender:
             log.debug("journal sent", entries=len(entries), bytes=len(frame))
         if self._journal.is_sent:
             self._due_s = float("inf")
+        return size_bytes

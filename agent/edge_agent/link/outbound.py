@@ -2,18 +2,19 @@
 
 A change waits 200 ms for others to go with it. Nothing is sent before every application has a document: the first batch of
 a process holds the whole set, by which the hub sees what is gone. While the link is down nothing is queued: the outbox
-keeps the newest document of each application.
+keeps the newest document of each application. The lanes of `budget` say what goes when the link may carry little.
 """
 
 import asyncio
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
 
+from edge_agent.link.budget import MESSAGE_OVERHEAD_BYTES, Budget, Lane
 from edge_agent.link.journal import JournalSender
 from edge_agent.link.outbox import Outbox, Sending
 from edge_agent.replica import ReplicaUnwritable
@@ -46,13 +47,14 @@ class Outbound:
         cluster: ClusterName,
         outbox: Outbox,
         journal: JournalSender,
+        budget: Budget,
         expected: Callable[[], set[AppName]],
         clock: Callable[[], float],
         rng: random.Random,
         settings: OutboundSettings,
     ) -> None:
         self._connection, self._cluster = connection, cluster
-        self._outbox, self._journal = outbox, journal
+        self._outbox, self._journal, self._budget = outbox, journal, budget
         self._expected, self._clock, self._rng, self._settings = expected, clock, rng, settings
         self._wake = asyncio.Event()
         self._troubles: dict[AppName, dict[str, Any]] = {}
@@ -105,12 +107,27 @@ class Outbound:
         await self._first_documents()
         while True:
             await self._connection.wait_connected()
-            if self._outbox.is_dirty or self._heartbeat_at_s <= asyncio.get_running_loop().time():
-                await self._send()
-            elif self._journal.due_in_s() <= 0:
+            lane = self._next_lane()
+            if lane is None:
+                await self._rest()
+            elif lane is Lane.JOURNAL:
                 await self._send_journal()
             else:
-                await self._rest()
+                await self._send(lane)
+
+    def _next_lane(self) -> Lane | None:
+        """Return the highest lane that has something and may go."""
+        now_s = self._clock()
+        return next((lane for lane in self._waiting() if self._budget.wait_s(lane, now_s) <= 0), None)
+
+    def _waiting(self) -> Iterator[Lane]:
+        """Yield the lanes that have something to send."""
+        if self._outbox.is_urgent:
+            yield Lane.HEALTH
+        if self._outbox.is_dirty or self._heartbeat_at_s <= asyncio.get_running_loop().time():
+            yield Lane.STATE
+        if self._journal.due_in_s() <= 0:
+            yield Lane.JOURNAL
 
     async def _first_documents(self) -> None:
         try:
@@ -124,22 +141,32 @@ class Outbound:
             )
 
     async def _rest(self) -> None:
-        """Wait for a change and let others join it, for the journal's turn, or for the next heartbeat."""
+        """Wait for a change and let others join it, for a lane's turn, or for the next heartbeat."""
         self._wake.clear()
-        if self._outbox.is_dirty:
+        if self._next_lane() is not None:
             return
-        heartbeat_in_s = self._heartbeat_at_s - asyncio.get_running_loop().time()
+        now_s = self._clock()
+        waits_s = [self._budget.wait_s(lane, now_s) for lane in self._waiting()]
+        if not self._outbox.is_dirty:
+            heartbeat_in_s = self._heartbeat_at_s - asyncio.get_running_loop().time()
+            waits_s += [max(heartbeat_in_s, self._budget.wait_s(Lane.STATE, now_s))]
+        if (due_in_s := self._journal.due_in_s()) > 0:
+            waits_s += [due_in_s]
         try:
-            async with asyncio.timeout(min(heartbeat_in_s, self._journal.due_in_s())):
+            async with asyncio.timeout(min(waits_s)):
                 await self._wake.wait()
         except TimeoutError:
             return
         await asyncio.sleep(self._settings.flush_after_s)
 
-    async def _send(self) -> None:
-        sending = self._outbox.take(round(self._clock() * 1000), self._settings.batch_max_bytes)
+    async def _send(self, lane: Lane) -> None:
+        now_s = self._clock()
+        urgent_only = lane is Lane.HEALTH and self._budget.wait_s(Lane.STATE, now_s) > 0
+        sending = self._outbox.take(
+            round(now_s * 1000), self._settings.batch_max_bytes, urgent_only=urgent_only
+        )
         try:
-            await self._publish(sending)
+            await self._publish(sending, Lane.HEALTH if urgent_only else Lane.STATE)
         except (BusError, ValueError) as error:
             log.warning("status not acknowledged", entries=len(sending.documents), reason=str(error))
             await self._connection.pause()
@@ -150,14 +177,17 @@ class Outbound:
 
     async def _send_journal(self) -> None:
         try:
-            await self._journal.send(self._settings.ack_timeout_s)
+            size_bytes = await self._journal.send(self._settings.ack_timeout_s)
+            self._budget.spend(Lane.JOURNAL, size_bytes + MESSAGE_OVERHEAD_BYTES, self._clock())
         except (BusError, ValueError, ReplicaUnwritable) as error:
             log.warning("journal not acknowledged", reason=str(error))
             await self._connection.pause()
 
-    async def _publish(self, sending: Sending) -> None:
+    async def _publish(self, sending: Sending, lane: Lane) -> None:
+        packed = sending.batch.pack()
+        self._budget.spend(lane, len(packed) + MESSAGE_OVERHEAD_BYTES, self._clock())
         answer = await self._connection.request(
-            subjects.status(self._cluster), sending.batch.pack(), timeout_s=self._settings.ack_timeout_s
+            subjects.status(self._cluster), packed, timeout_s=self._settings.ack_timeout_s
         )
         acknowledgement = json.loads(answer.data)
         if "error" in acknowledgement:
