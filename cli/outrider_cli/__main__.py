@@ -21,7 +21,12 @@ COMMANDS = {
     "agent": Lazy("outrider_cli.agent", "agent", "Run the agent of one cluster, in the foreground."),
     "cluster": Lazy("outrider_cli.clusters", "cluster", "Add, list and remove edge clusters."),
     "repo": Lazy("outrider_cli.repositories", "repo", "Give the hub access to Git repositories."),
-    "app": Lazy("outrider_cli.applications", "app", "Apply, list, sync and delete applications."),
+    "app": Lazy("outrider_cli.app.group", "app", "Apply, look at, sync and delete applications."),
+    "set": Lazy("outrider_cli.sets", "application_sets", "Look at and delete application sets."),
+    "project": Lazy(
+        "outrider_cli.projects", "project", "Look at and delete projects, see their sync windows."
+    ),
+    "settings": Lazy("outrider_cli.settings", "settings", "Look at and change what holds for the whole hub."),
     "status": Lazy("outrider_cli.status", "status", "Show the whole fleet: clusters and applications."),
 }
 

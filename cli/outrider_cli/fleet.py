@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from outrider import subjects
-from outrider_cli import application_tables, freshness
+from outrider_cli import freshness
+from outrider_cli.app import tables
 from outrider_cli.output import styled, table
 
 if TYPE_CHECKING:
@@ -88,8 +89,8 @@ def as_screen(fleet: Fleet, now: datetime) -> Group:
         ["CLUSTER", "PRESENCE", "LAST WORD", "APPLICATIONS", "HEALTHY", "DEGRADED", "OUT OF SYNC"],
         (_cluster(item, now) for item in fleet.clusters),
     )
-    titles = application_tables.TITLES
-    rows = (application_tables.line(item, now) for item in fleet.applications)
+    titles = tables.TITLES
+    rows = (tables.line(item, now) for item in fleet.applications)
     applications = table(titles, rows, cut_last=True)
     return Group(
         _counts("clusters", fleet.summary, presence=""),

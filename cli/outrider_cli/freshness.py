@@ -67,6 +67,11 @@ def word(item: Mapping[str, Any], field: str, now: datetime) -> Text:
     return styled(f"{value} as of {clock(told_at_ms(item), now)}", STALE)
 
 
+def state(value: str) -> Text:
+    """Return a word that was just asked for in its colour."""
+    return styled(value, _STYLES.get(value, ""))
+
+
 def last_word(item: Mapping[str, Any], now: datetime) -> Text:
     """Return how old the last word about an application is, and why no newer one comes."""
     offline = item.get("presence") == "offline"
@@ -98,7 +103,9 @@ def sentence(item: Mapping[str, Any], now: datetime) -> str:
 
 
 def short_revision(revision: Any) -> str:
-    """Return a commit as people write it; other revisions as they are."""
-    text = str(revision or "")
-    is_commit = len(text) == 40 and all(digit in "0123456789abcdef" for digit in text)
-    return text[:7] if is_commit else text
+    """Return a commit as people write it; other revisions as they are. Of several sources there are several, with commas."""
+    return ",".join(text[:7] if _is_commit(text) else text for text in str(revision or "").split(","))
+
+
+def _is_commit(text: str) -> bool:
+    return len(text) == 40 and all(digit in "0123456789abcdef" for digit in text)

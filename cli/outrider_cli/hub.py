@@ -24,6 +24,7 @@ SERVED_WITHIN_S = 5.0
 ANSWER_WITHIN_S = 30.0
 PAGE = 500
 
+_UNREADABLE = "the hub's answer can't be read: it may be of another version than this command"
 _SERVICES = {"registry": "app-registry", "status": "status-aggregator", "render": "repo-renderer"}
 
 
@@ -43,6 +44,13 @@ class Hub:
     async def registry(self, verb: str, **arguments: Any) -> Answer:
         """Ask the app-registry, as `registry("app.get", name=…)`; arguments of None are left out."""
         return await self._ask(subjects.registry(verb), arguments)
+
+    async def registry_list(self, verb: str, **arguments: Any) -> list[dict[str, Any]]:
+        """Ask the app-registry what is answered by a list of maps that is short enough for one answer."""
+        answer = await self._any(subjects.registry(verb), arguments)
+        if not isinstance(answer, list) or not all(isinstance(one, dict) for one in answer):
+            raise Failed(_UNREADABLE)
+        return [Answer(one) for one in answer]
 
     async def status(self, verb: str, **arguments: Any) -> Answer:
         """Ask the status-aggregator."""
@@ -73,10 +81,16 @@ class Hub:
                 return
 
     async def _ask(self, subject: str, arguments: dict[str, Any]) -> Answer:
+        answer = await self._any(subject, arguments)
+        if not isinstance(answer, dict):
+            raise Failed(_UNREADABLE)
+        return Answer(answer)
+
+    async def _any(self, subject: str, arguments: dict[str, Any]) -> Any:
         given = {name: value for name, value in arguments.items() if value is not None}
         try:
             async with background(self._log.forbidden(), name="watch for a refusal"):
-                answer = await self._until_served(subject, given)
+                return await self._until_served(subject, given)
         except RequestRefused as error:
             raise Refused(str(error)) from error
         except (BusError, MalformedMessage) as error:
@@ -85,9 +99,6 @@ class Hub:
             raise Failed(
                 f"{self._place.credentials} does not allow this ({error}): use the hub's person.creds"
             ) from error
-        if not isinstance(answer, dict):
-            raise Failed("the hub's answer can't be read: it may be of another version than this command")
-        return Answer(answer)
 
     async def _until_served(self, subject: str, arguments: dict[str, Any]) -> Any:
         """Ask again while nobody listens, which is safe since nobody heard it; for a few seconds."""

@@ -1,6 +1,6 @@
-"""The three forms of an answer: a table for people, JSON and YAML for programs. Standard output carries nothing else.
+"""The forms of an answer: tables for people, JSON and YAML for programs, names for scripts. Standard output carries nothing else.
 
-Programs get every field that the hub gave, people get what fits a line.
+Programs get every field that the hub gave, people get what fits a line. `name` is one `kind/name` a line, as kubectl prints it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.text import Text
 
-Format = Literal["table", "json", "yaml"]
+Format = Literal["table", "json", "yaml", "wide", "name"]
 AnyFunction = TypeVar("AnyFunction", bound=Callable[..., Any])
 
 WIDE_COLUMNS = 100_000
@@ -26,24 +26,47 @@ WIDE_COLUMNS = 100_000
 
 
 def output_option(function: AnyFunction) -> AnyFunction:
-    """Add `--output` to a command; it arrives as `output`."""
+    """Add `--output` to a command; it arrives as `output`: table, json or yaml."""
+    return _output_option(["table", "json", "yaml"])(function)
+
+
+def objects_option(function: AnyFunction) -> AnyFunction:
+    """Add `--output` to a command that prints objects: it has the forms wide and name as well."""
+    return _output_option(["table", "wide", "name", "json", "yaml"])(function)
+
+
+def _output_option(forms: list[str]) -> Callable[[AnyFunction], AnyFunction]:
     return click.option(
         "-o",
         "--output",
-        type=click.Choice(["table", "json", "yaml"]),
+        type=click.Choice(forms),
         default="table",
         show_default=True,
         help="How to print the result.",
-    )(function)
+    )
 
 
-def emit(value: Any, output: Format, as_table: Callable[[], RenderableType]) -> None:
-    """Print a result: `value` for programs, or what `as_table` makes of it for people."""
-    if output == "table":
-        show(as_table())
-    else:
+def emit(
+    value: Any,
+    output: Format,
+    as_table: Callable[[], RenderableType],
+    *,
+    wide: Callable[[], RenderableType] | None = None,
+    names: Iterable[str] = (),
+) -> None:
+    """Print a result: `value` for programs, what `as_table` or `wide` makes of it for people, or its `names`."""
+    if output == "json" or output == "yaml":
         sys.stdout.write(encoded(value, output))
-        sys.stdout.flush()
+    elif output == "name":
+        sys.stdout.writelines(f"{visible_line(name)}\n" for name in names)
+    else:
+        show(wide() if wide is not None and output == "wide" else as_table())
+    sys.stdout.flush()
+
+
+def is_for_people(output: Format) -> bool:
+    """Say whether a form is a table."""
+    return output in ("table", "wide")
 
 
 def show(shown: RenderableType) -> None:

@@ -49,6 +49,8 @@ class Services:
     clusters: dict[str, dict[str, Any]] = field(default_factory=dict)
     repositories: dict[str, dict[str, Any]] = field(default_factory=dict)
     applications: dict[str, dict[str, Any]] = field(default_factory=dict)
+    others: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    # projects, sets and settings, by kind and name
     statuses: dict[str, dict[str, Any]] = field(default_factory=dict)
     presences: list[dict[str, Any]] = field(default_factory=list)
     resources: list[dict[str, Any]] = field(default_factory=list)
@@ -91,16 +93,17 @@ class Services:
         return {"name": name}
 
     async def apply(self, arguments: dict[str, Any]) -> Any:
-        """`hub.registry.app.apply`."""
+        """`hub.registry.app.apply`: applications in a dictionary of their own, the rest together by kind and name."""
         manifest = arguments["manifest"]
-        name = manifest["metadata"]["name"]
-        if "project" not in manifest.get("spec", {}):
+        name, kind = manifest["metadata"]["name"], manifest["kind"]
+        if kind == "Application" and "project" not in manifest.get("spec", {}):
             raise RequestRefused("spec.project: is missing")
-        result = "unchanged" if self.applications.get(name) == manifest else "updated"
-        result = result if name in self.applications else "created"
+        held: dict[Any, Any] = self.applications if kind == "Application" else self.others
+        key = name if kind == "Application" else (kind, name)
+        result = "created" if key not in held else "unchanged" if held[key] == manifest else "updated"
         if not arguments.get("dry_run"):
-            self.applications[name] = manifest
-        return {"name": name, "result": result, "warnings": []}
+            held[key] = manifest
+        return {"name": name, "kind": kind, "result": result, "warnings": []}
 
     async def get_application(self, arguments: dict[str, Any]) -> Any:
         """`hub.registry.app.get`."""

@@ -18,6 +18,33 @@ def application(name: str, **spec: Any) -> dict[str, Any]:
     }
 
 
+def project(name: str, **spec: Any) -> dict[str, Any]:
+    return {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "AppProject",
+        "metadata": {"name": name},
+        "spec": {"sourceRepos": ["*"], "destinations": [{"name": "*", "namespace": "*"}], **spec},
+    }
+
+
+def application_set(name: str) -> dict[str, Any]:
+    template = {"metadata": {"name": "{{name}}"}, "spec": application("x")["spec"]}
+    return {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "ApplicationSet",
+        "metadata": {"name": name},
+        "spec": {"generators": [{"clusters": {}}], "template": template},
+    }
+
+
+SETTINGS = {
+    "apiVersion": "v1",
+    "kind": "ConfigMap",
+    "metadata": {"name": "argocd-cm"},
+    "data": {"resource.customizations.health.example.com_Till": "return {status = 'Healthy'}"},
+}
+
+
 def documents(*manifests: dict[str, Any]) -> bytes:
     return "\n---\n".join(json.dumps(one, indent=1) for one in manifests).encode()
 
@@ -30,25 +57,89 @@ async def test_each_document_has_its_outcome_on_a_line(services: Services, outri
     assert again.stdout == "application/till unchanged\napplication/web unchanged\n"
 
 
-async def test_a_refused_document_does_not_stop_the_others(
+async def test_all_problems_of_all_documents_are_shown_and_nothing_is_written_if_one_is_refused(
     services: Services, outrider: Outrider, tmp_path: Path
 ) -> None:
+    folder = tmp_path / "applications"
+    folder.mkdir()
     invalid = application("broken")
     del invalid["spec"]["project"]
-    (tmp_path / "a.yaml").write_bytes(
+    (folder / "a.yaml").write_bytes(
         b"# first\n" + documents(application("till"), invalid, application("web"))
     )
-    (tmp_path / "b.json").write_bytes(documents(application("kiosk")))
-    (tmp_path / "c.yml").write_text("kind: [")
-    (tmp_path / "d.yaml").write_text("apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\n")
-    (tmp_path / "notes.txt").write_text("no manifest")
-    ended = await outrider("app", "apply", "-f", tmp_path)
+    (folder / "b.json").write_bytes(documents(application("kiosk")))
+    (folder / "c.yml").write_text("kind: [")
+    (folder / "d").mkdir()
+    (folder / "d" / "d.yaml").write_text("apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\n")
+    (folder / "notes.txt").write_text("no manifest")
+    ended = await outrider("app", "apply", "-f", folder)
+    assert (ended.status, ended.stdout, services.applications) == (1, "", {})
+    broken, unreadable, other, summary = ended.stderr.splitlines()
+    assert broken == f"{folder}/a.yaml:21 (document 2): application/broken: spec.project: is missing"
+    assert unreadable.startswith(f"{folder}/c.yml:")
+    assert other.startswith(f"{folder}/d/d.yaml:1 (document 1): kind: Deployment of apps/v1 (web) is nothing")
+    assert summary == "nothing was written: 3 of 6 objects are refused"
+
+
+async def test_other_kinds_are_left_out_when_asked_to_and_it_is_said(
+    services: Services, outrider: Outrider
+) -> None:
+    other = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}}
+    both = documents(other, application("web"))
+    ended = await outrider("app", "apply", "--ignore-others", "-f", "-", stdin=both)
+    assert (ended.status, ended.stdout) == (0, "application/web created\n")
+    assert ended.stderr == "standard input:1 (document 1): left out: Deployment of apps/v1\n"
+
+
+async def test_projects_and_settings_are_written_before_applications_whatever_the_order(
+    services: Services, outrider: Outrider
+) -> None:
+    everything = documents(
+        application_set("shops"), application("till", project="tills"), SETTINGS, project("tills")
+    )
+    ended = await outrider("app", "apply", "-f", "-", stdin=everything)
+    assert ended.stderr == ""
+    assert ended.stdout.splitlines() == [
+        "project/tills created", "settings/argocd-cm created", "application/till created", "set/shops created",
+    ]  # fmt: skip
+    written = [
+        arguments["manifest"]["kind"]
+        for subject, arguments in services.asked
+        if subject == "hub.registry.app.apply" and "dry_run" not in arguments
+    ]
+    assert written == ["AppProject", "ConfigMap", "Application", "ApplicationSet"]
+
+
+async def test_a_name_that_is_given_twice_is_refused_unless_both_are_the_same(
+    services: Services, outrider: Outrider
+) -> None:
+    one, other = application("web"), application("web", info=[{"name": "a", "value": "b"}])
+    assert (await outrider("app", "apply", "-f", "-", stdin=documents(one, one))).stdout.count("web") == 1
+    ended = await outrider("app", "apply", "-f", "-", stdin=documents(one, other))
     assert ended.status == 1
-    assert sorted(services.applications) == ["kiosk", "till", "web"]
-    broken, unreadable, other = ended.stderr.splitlines()
-    assert broken == f"{tmp_path}/a.yaml:21 (document 2): application/broken: spec.project: is missing"
-    assert unreadable.startswith(f"{tmp_path}/c.yml:")
-    assert other.startswith(f"{tmp_path}/d.yaml:1 (document 1): kind: Deployment of apps/v1 is not supported")
+    assert (
+        "(document 2): application/web: is in standard input:1 (document 1) too, and differs" in ended.stderr
+    )
+
+
+async def test_many_objects_are_written_and_each_is_told_in_order(
+    services: Services, outrider: Outrider
+) -> None:
+    names = [f"app-{number:03}" for number in range(100)]
+    ended = await outrider("app", "apply", "-f", "-", stdin=documents(*(application(one) for one in names)))
+    assert ended.stdout.splitlines() == [f"application/{name} created" for name in names]
+
+
+async def test_what_kubectl_prints_is_taken_without_what_the_cluster_added(
+    services: Services, outrider: Outrider
+) -> None:
+    from_cluster = application("web")
+    from_cluster["metadata"] |= {"uid": "1", "managedFields": [{"manager": "x"}], "resourceVersion": "7"}
+    from_cluster["status"] = {"resources": ["x" * (1 << 21)]}
+    listed = {"apiVersion": "v1", "kind": "List", "items": [from_cluster], "metadata": {}}
+    ended = await outrider("app", "apply", "-f", "-", stdin=json.dumps(listed).encode())
+    assert (ended.status, ended.stderr) == (0, "")
+    assert services.applications["web"] == application("web")
 
 
 async def test_a_dry_run_changes_nothing(services: Services, outrider: Outrider) -> None:
@@ -85,7 +176,7 @@ async def test_an_application_too_large_for_the_bus_is_refused_by_its_name(
     ended = await outrider("app", "apply", "-f", "-", stdin=documents(large, application("web")))
     assert ended.status == 1
     assert "application/till" in ended.stderr
-    assert list(services.applications) == ["web"]
+    assert services.applications == {}
 
 
 async def test_a_file_that_is_not_there_is_named(
@@ -96,7 +187,7 @@ async def test_a_file_that_is_not_there_is_named(
     )
     assert ended.status == 1
     assert "missing.yaml: can't be read: No such file" in ended.stderr
-    assert list(services.applications) == ["web"]
+    assert services.applications == {}
 
 
 async def test_the_outcomes_as_json_name_file_and_document(services: Services, outrider: Outrider) -> None:
@@ -111,9 +202,10 @@ async def test_the_outcomes_as_json_name_file_and_document(services: Services, o
     )
     assert ended.status == 1
     assert ended.stderr == ""
-    first, second = json.loads(ended.stdout)
+    second, first = json.loads(ended.stdout)
     assert (first["name"], first["result"], first["document"]) == ("web", "created", 1)
-    assert (second["file"], second["document"]) == ("standard input", 2)
+    assert first["dryRun"]
+    assert (second["file"], second["document"], second["item"]) == ("standard input", 2, 1)
     assert "no object" in second["error"]
 
 

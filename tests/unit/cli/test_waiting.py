@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from outrider_cli.waiting import Goal
+from outrider_cli.app.waiting import Goal
 
 BOTH = Goal(synced=True, healthy=True)
 DONE = {"phase": "Succeeded", "startedAt": "2026-03-14T14:02:00Z", "finishedAt": "2026-03-14T14:02:01Z"}

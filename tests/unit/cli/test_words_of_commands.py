@@ -1,12 +1,15 @@
 import json
 import random
+import subprocess
+import sys
 
 import click
 import pytest
 
 from outrider.backoff import Backoff
-from outrider_cli import log_lines, syncing, up
+from outrider_cli import log_lines, up
 from outrider_cli.__main__ import COMMANDS, cli
+from outrider_cli.app import options
 from outrider_cli.supervise import SETTLED_AFTER_S, Restarts
 
 CONTEXT = click.Context(cli)
@@ -20,6 +23,17 @@ def test_every_command_in_the_list_of_commands_is_there() -> None:
         assert command.help
 
 
+@pytest.mark.parametrize("group", [name for name in COMMANDS if name in ("app",)])
+def test_a_command_that_is_not_run_is_not_imported(group: str) -> None:
+    code = (
+        f"import sys; from outrider_cli.__main__ import run; run([{group!r}, '--help']); print(*sys.modules)"
+    )
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout  # noqa: S603
+    modules = set(loaded.rpartition("Delete one.")[2].split())
+    assert "outrider_cli.app.group" in modules
+    assert not {"outrider_cli.app.sync", "rich", "nats", "yaml", "structlog", "msgpack"} & modules
+
+
 def every_command(group: click.Group) -> list[click.Command]:
     found: list[click.Command] = []
     for name in group.list_commands(CONTEXT):
@@ -31,7 +45,7 @@ def every_command(group: click.Group) -> list[click.Command]:
 
 def test_every_option_of_every_command_has_a_help_text() -> None:
     commands = every_command(cli)
-    assert len(commands) == 18
+    assert len(commands) == 38
     for command in commands:
         for parameter in command.params:
             assert not isinstance(parameter, click.Option) or parameter.help, (command.name, parameter.name)
@@ -43,10 +57,11 @@ def test_every_option_of_every_command_has_a_help_text() -> None:
         ("apps:Deployment:shop/web", ("apps", "Deployment", "shop", "web")),
         (":ConfigMap:shop/settings", ("", "ConfigMap", "shop", "settings")),
         (":Namespace:shop", ("", "Namespace", "", "shop")),
+        ("rbac:ClusterRole:system:node", ("rbac", "ClusterRole", "", "system:node")),
     ],
 )
 def test_an_object_is_selected_by_group_kind_namespace_and_name(text: str, selected: tuple[str, ...]) -> None:
-    (found,) = syncing.selectors(CONTEXT, click.Option(["--resource"]), (text,))
+    (found,) = options.selectors(CONTEXT, click.Option(["--resource"]), (text,))
     assert tuple(found[key] for key in ("group", "kind", "namespace", "name")) == selected
 
 
@@ -55,7 +70,7 @@ def test_an_object_is_selected_by_group_kind_namespace_and_name(text: str, selec
 )
 def test_what_names_no_object_is_a_usage_error(text: str) -> None:
     with pytest.raises(click.BadParameter):
-        syncing.selectors(CONTEXT, click.Option(["--resource"]), (text,))
+        options.selectors(CONTEXT, click.Option(["--resource"]), (text,))
 
 
 def test_what_is_no_address_for_metrics_is_a_usage_error() -> None:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from outrider_cli import freshness
+from outrider_cli.app.names import kind_text, place_text, selector_text
 from outrider_cli.output import fields, styled, table
 
 if TYPE_CHECKING:
@@ -15,14 +16,27 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 TITLES = ["NAME", "CLUSTER", "SYNC", "HEALTH", "REVISION", "LAST WORD", "MESSAGE"]
+_WIDE = ["PROJECT", "PRESENCE", "DESIRED"]
 
 
-def listed(items: Sequence[dict[str, Any]]) -> RenderableType:
+def listed(items: Sequence[dict[str, Any]], *, wide: bool = False) -> RenderableType:
     """Return a line an application."""
     if not items:
         return styled("No applications.", "")
     now = datetime.now().astimezone()
-    return table(TITLES, (line(item, now) for item in items))
+    if not wide:
+        return table(TITLES, (line(item, now) for item in items))
+    # What a message may be long for stays the last column.
+    titles = [*TITLES[:-1], *_WIDE, TITLES[-1]]
+    return table(titles, ([*(cells := line(item, now))[:-1], *_more(item), cells[-1]] for item in items))
+
+
+def _more(item: dict[str, Any]) -> list[str]:
+    return [
+        str(item.get("project") or "default"),
+        str(item.get("presence") or "unknown"),
+        str(item.get("desired_revision") or "-"),
+    ]
 
 
 def line(item: dict[str, Any], now: datetime) -> list[str | Text]:
@@ -57,21 +71,40 @@ def shown(item: dict[str, Any]) -> RenderableType:
     conditions = _unique([*(item.get("conditions") or ()), *(seen.get("conditions") or ())])
     if conditions:
         parts += ["", table(["CONDITION", "MESSAGE"], conditions)]
-    resources = (seen.get("document") or {}).get("resources") or ()
-    if resources:
-        parts += [
-            "",
-            table(
-                ["KIND", "NAME", "SYNC", "HEALTH", "MESSAGE"],
-                (_resource(one, seen, now) for one in resources),
-            ),
-        ]
+    objects = (seen.get("document") or {}).get("resources") or ()
+    if objects:
+        parts += ["", resources(objects, seen, now)]
     return Group(*parts)
+
+
+RESOURCE_TITLES = ["KIND", "NAME", "SYNC", "HEALTH", "MESSAGE"]
+_RESOURCE_WIDE = ["VERSION", "WAVE", "HOOK", "OPTION"]
+
+
+def resources(
+    objects: Iterable[dict[str, Any]], seen: dict[str, Any], now: datetime, *, wide: bool = False
+) -> RenderableType:
+    """Return a line an object of an application."""
+    if not wide:
+        return table(RESOURCE_TITLES, (_resource(one, seen, now) for one in objects))
+    titles = [*RESOURCE_TITLES[:-1], *_RESOURCE_WIDE, RESOURCE_TITLES[-1]]
+    lines = ((_resource(one, seen, now), one) for one in objects)
+    return table(titles, ([*cells[:-1], *_resource_more(one), cells[-1]] for cells, one in lines))
+
+
+def _resource_more(resource: dict[str, Any]) -> list[str]:
+    wave = resource.get("syncWave")
+    return [
+        str(resource.get("version") or ""),
+        "" if wave is None else str(wave),
+        "yes" if resource.get("hook") else "",
+        selector_text(resource),
+    ]
 
 
 def _wanted(item: dict[str, Any]) -> list[tuple[str, str]]:
     spec = (item.get("manifest") or {}).get("spec") or {}
-    source = spec.get("source") or {}
+    sources = spec.get("sources") or [spec.get("source") or {}]
     destination = spec.get("destination") or {}
     desired = item.get("desired") or {}
     return [
@@ -79,11 +112,17 @@ def _wanted(item: dict[str, Any]) -> list[tuple[str, str]]:
         ("project", str(spec.get("project") or "default")),
         ("cluster", str(item.get("cluster") or "")),
         ("namespace", str(destination.get("namespace") or "")),
+        *(pair for source in sources for pair in _source(source)),
+        ("desired revision", freshness.short_revision(desired.get("revision"))),
+        ("deleting", "yes" if item.get("deleting") else ""),
+    ]
+
+
+def _source(source: dict[str, Any]) -> list[tuple[str, str]]:
+    return [
         ("repository", str(source.get("repoURL") or "")),
         ("path", str(source.get("path") or source.get("chart") or "")),
         ("target revision", str(source.get("targetRevision") or "HEAD")),
-        ("desired revision", freshness.short_revision(desired.get("revision"))),
-        ("deleting", "yes" if item.get("deleting") else ""),
     ]
 
 
@@ -107,14 +146,18 @@ def _unique(conditions: Iterable[dict[str, Any]]) -> list[tuple[str, str]]:
 
 def _resource(resource: dict[str, Any], seen: dict[str, Any], now: datetime) -> list[str | Text]:
     health = resource.get("health") or {}
-    group, namespace = resource.get("group"), resource.get("namespace")
     # An object's words are as old as those of its application.
     aged = {**seen, "sync": resource.get("status"), "health": health.get("status")}
-    wanted = " (to be pruned)" if resource.get("requiresPruning") else ""
     return [
-        f"{resource.get('kind')}.{group}" if group else str(resource.get("kind")),
-        f"{namespace}/{resource.get('name')}{wanted}" if namespace else f"{resource.get('name')}{wanted}",
-        freshness.word(aged, "sync", now),
+        kind_text(resource),
+        place_text(resource) + _waits(resource),
+        freshness.word(aged, "sync", now) if resource.get("status") or not resource.get("hook") else "",
         freshness.word(aged, "health", now) if health else "",
         str(health.get("message") or ""),
     ]
+
+
+def _waits(resource: dict[str, Any]) -> str:
+    if resource.get("requiresDeletionConfirmation"):
+        return " (its deletion waits for `app approve`)"
+    return " (to be pruned)" if resource.get("requiresPruning") else ""

@@ -6,24 +6,23 @@ Only fresh words count: an application that was healthy when its cluster was las
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from outrider_cli import freshness
-from outrider_cli.failure import Failed, Refused, note
-from outrider_cli.terminal import visible_line
+from outrider_cli.app import operation
+from outrider_cli.failure import Failed, Refused
+from outrider_cli.progress import telling
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import Mapping
 
     from outrider_cli.hub import Hub
 
 ASK_EVERY_S = 0.5
 KNOWN_WITHIN_S = 10.0
 # From an application's creation until the aggregator answers for it.
-_FINISHED = ("Succeeded", "Failed", "Error")
 
 
 @dataclass(frozen=True)
@@ -53,17 +52,12 @@ class Goal:
         return ""
 
     def _operated(self, item: Mapping[str, Any]) -> bool:
-        operation = operation_of(item)
-        return operation != self.operation_after and operation.get("phase") in _FINISHED
+        last = operation.of(item)
+        return last != self.operation_after and last.get("phase") in operation.FINISHED
 
 
 def _differs(desired: Any, seen: Any) -> bool:
     return bool(desired) and desired != seen
-
-
-def operation_of(item: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the last operation in an answer of `hub.status.app`; {} if there was none."""
-    return (item.get("document") or {}).get("operationState") or {}
 
 
 def problems_of(item: Mapping[str, Any]) -> list[str]:
@@ -75,13 +69,13 @@ async def until(hub: Hub, name: str, goal: Goal, timeout_s: float) -> dict[str, 
     """Wait until the goal is reached; return the hub's answer. Failed tells what is missing when the time is over."""
     item: dict[str, Any] = {}
     try:
-        async with asyncio.timeout(timeout_s), _progress() as tell:
+        async with asyncio.timeout(timeout_s), telling() as tell:
             while True:
                 item = await _asked(hub, name)
                 missing = goal.missing(item)
                 if not missing:
                     return item
-                said = item.get("message")
+                said = operation.progress(operation.of(item)) or item.get("message")
                 tell(f"{name}: {missing}" + (f" ({said})" if said else ""))
                 await asyncio.sleep(ASK_EVERY_S)
     except TimeoutError as error:
@@ -110,7 +104,7 @@ async def until_gone(hub: Hub, name: str, timeout_s: float) -> None:
     """Wait until the hub no longer knows the application: its cluster has removed it."""
     waiting_for = "its cluster has not said that it is gone"
     try:
-        async with asyncio.timeout(timeout_s), _progress() as tell:
+        async with asyncio.timeout(timeout_s), telling() as tell:
             while True:
                 try:
                     await hub.registry("app.get", name=name)
@@ -120,24 +114,3 @@ async def until_gone(hub: Hub, name: str, timeout_s: float) -> None:
                 await asyncio.sleep(ASK_EVERY_S)
     except TimeoutError as error:
         raise Failed(f"{name} is still being deleted after {timeout_s:g} s: {waiting_for}") from error
-
-
-@asynccontextmanager
-async def _progress() -> AsyncIterator[Callable[[str], None]]:
-    """Tell how it goes on standard error: on a line that changes, or a line a change where that is no terminal."""
-    from outrider_cli.output import console
-
-    terminal = console(stderr=True)
-    if terminal.is_terminal:
-        with terminal.status("asking") as line:
-            yield lambda text: line.update(visible_line(text))
-        return
-    told = ""
-
-    def tell(text: str) -> None:
-        nonlocal told
-        if text != told:
-            told = text
-            note(text)
-
-    yield tell

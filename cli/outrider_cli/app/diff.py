@@ -1,0 +1,126 @@
+"""`outrider app diff`: how what is on the cluster differs from what is desired. Secrets' values are masked at the edge."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from outrider_cli.app.names import kind_text, place_text, selector_text
+from outrider_cli.app.options import RESOURCE_FORM, selector
+from outrider_cli.asking import asking
+from outrider_cli.failure import Reported
+from outrider_cli.output import Format, emit, encoded, objects_option, styled
+from outrider_cli.state_folder import hub_option
+from outrider_cli.terminal import visible
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from rich.console import RenderableType
+    from rich.text import Text
+
+    from outrider_cli.hub import Hub
+
+_STYLES = {"+": "green", "-": "red", "@": "cyan"}
+_STATES = {"added": "is missing on the cluster", "removed": "is not in Git", "modified": "differs"}
+
+
+@click.command()
+@click.argument("name")
+@click.option(
+    "--resource",
+    callback=selector,
+    metavar=RESOURCE_FORM,
+    help="Only this object, as apps:Deployment:shop/web.",
+)
+@click.option("--fields", is_flag=True, help="List the fields that differ instead of lines.")
+@click.option(
+    "--exit-code/--no-exit-code",
+    default=True,
+    help="Whether differences make the exit status 1. [default: yes]",
+)
+@hub_option
+@objects_option
+def diff(
+    name: str,
+    resource: dict[str, str] | None,
+    fields: bool,
+    exit_code: bool,
+    state: Path | None,
+    output: Format,
+) -> None:
+    """Show how application NAME on its cluster (-) differs from what is desired (+).
+
+    What is ignored by the application's ignoreDifferences is left out. Exit status 1 if there are differences. Its cluster is
+    asked, and must be online.
+    """
+
+    async def asked(hub: Hub) -> dict[str, Any]:
+        return await hub.registry("app.diff", name=name, resource=resource)
+
+    answer = asking(state, asked)
+    found = list(answer["resources"])
+    draw = as_fields if fields else as_lines
+    emit(answer, output, lambda: draw(found), names=(selector_text(one) for one in found))
+    if found and exit_code:
+        raise Reported
+
+
+def as_lines(found: list[dict[str, Any]]) -> RenderableType:
+    """Return each object's difference in lines of YAML, unified."""
+    from rich.text import Text
+
+    if not found:
+        return styled("No differences.", "")
+    return Text("\n").join(Text("\n").join(_lines(one)) for one in found)
+
+
+def _lines(resource: dict[str, Any]) -> Iterator[Text]:
+    yield _title(resource)
+    live, desired = (_yaml(resource.get(side)) for side in ("live", "desired"))
+    # The first two lines of a unified diff name files, which these are not.
+    for line in list(difflib.unified_diff(live, desired, lineterm=""))[2:]:
+        yield _line(line)
+
+
+def _title(resource: dict[str, Any]) -> Text:
+    state = str(resource.get("state") or "modified")
+    return styled(f"=== {kind_text(resource)} {place_text(resource)} {_STATES.get(state, state)} ===", "bold")
+
+
+def _yaml(value: Any) -> list[str]:
+    return encoded(value, "yaml").splitlines() if value else []
+
+
+def _line(text: str) -> Text:
+    from rich.text import Text
+
+    return Text(visible(text), style=_STYLES.get(text[:1], ""))
+
+
+def as_fields(found: list[dict[str, Any]]) -> RenderableType:
+    """Return each object's fields that differ."""
+    from rich.text import Text
+
+    if not found:
+        return styled("No differences.", "")
+    return Text("\n").join(Text("\n").join(_fields(one)) for one in found)
+
+
+def _fields(resource: dict[str, Any]) -> Iterator[Text]:
+    yield _title(resource)
+    for change in resource.get("changes") or ():
+        yield _line(f"  {_change(change)}")
+
+
+def _change(change: Any) -> str:
+    if not isinstance(change, dict):
+        return str(change)
+    path = str(change.get("path") or "")
+    sides = [
+        f"{side} {encoded(change[side], 'json').strip()}" for side in ("live", "desired") if side in change
+    ]
+    return f"{path}: {', '.join(sides)}" if sides else path

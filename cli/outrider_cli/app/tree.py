@@ -1,0 +1,103 @@
+"""`outrider app tree`: an application's objects and what belongs to them, as its cluster has them now."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from outrider_cli import freshness
+from outrider_cli.app import branches, history
+from outrider_cli.app.names import kind_text, place_text, selector_text
+from outrider_cli.asking import asking
+from outrider_cli.output import Format, emit, objects_option, styled, table
+from outrider_cli.state_folder import hub_option
+from outrider_cli.terminal import visible_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from rich.console import RenderableType
+    from rich.text import Text
+
+    from outrider_cli.hub import Hub
+
+
+@click.command()
+@click.argument("name")
+@click.option(
+    "--orphaned", is_flag=True, help="Also objects in its namespaces that belong to no application."
+)
+@hub_option
+@objects_option
+def tree(name: str, orphaned: bool, state: Path | None, output: Format) -> None:
+    """Draw the objects of application NAME and what belongs to them, with health, images and age.
+
+    Its cluster is asked, and must be online.
+    """
+
+    async def asked(hub: Hub) -> dict[str, Any]:
+        return await hub.registry("app.tree", name=name)
+
+    answer = asking(state, asked)
+    nodes, strays = list(answer["nodes"]), list(answer.get("orphaned") or ()) if orphaned else []
+    emit(
+        {"nodes": nodes, **({"orphaned": strays} if orphaned else {})},
+        output,
+        lambda: as_table(nodes, strays),
+        wide=lambda: as_table(nodes, strays, wide=True),
+        names=(selector_text(one) for one in [*nodes, *strays]),
+    )
+
+
+def as_table(
+    nodes: Sequence[dict[str, Any]], strays: Sequence[dict[str, Any]], *, wide: bool = False
+) -> RenderableType:
+    """Return the tree, and below it what belongs to nobody."""
+    from rich.console import Group
+
+    now = datetime.now().astimezone()
+    titles = ["OBJECT", "HEALTH", "AGE", *(["UID"] if wide else ()), "IMAGES, MESSAGE"]
+    parts: list[RenderableType] = [
+        table(titles, _rows(nodes, now, wide=wide)) if nodes else styled("No objects.", "")
+    ]
+    if strays:
+        titles = ["ORPHANED", *titles[1:]]
+        parts += ["", table(titles, _rows(strays, now, wide=wide))]
+    return Group(*parts)
+
+
+def _rows(nodes: Sequence[dict[str, Any]], now: datetime, *, wide: bool) -> Iterator[list[str | Text]]:
+    for stem, node in branches.lines(nodes):
+        health = node.get("health") or {}
+        yield [
+            # Lines of a tree begin with blanks that count.
+            _raw(stem + visible_line(f"{kind_text(node)} {place_text(node)}")),
+            freshness.state(str(health.get("status") or "")),
+            _age(node.get("created_at"), now),
+            *([str(node.get("uid") or "")] if wide else ()),
+            "; ".join(_said(node)),
+        ]
+
+
+def _raw(text: str) -> Text:
+    from rich.text import Text
+
+    return Text(text)
+
+
+def _said(node: dict[str, Any]) -> Iterator[str]:
+    images = [str(one) for one in node.get("images") or ()]
+    if images:
+        yield ", ".join(images)
+    for one in node.get("info") or ():
+        yield f"{one.get('name')}: {one.get('value')}" if isinstance(one, dict) else str(one)
+    if message := (node.get("health") or {}).get("message"):
+        yield str(message)
+
+
+def _age(created_at: Any, now: datetime) -> str:
+    at_ms = created_at if isinstance(created_at, int) else history.moment(created_at)
+    return freshness.span(now.timestamp() - at_ms / 1000) if at_ms else ""
