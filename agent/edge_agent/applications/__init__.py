@@ -2,26 +2,36 @@
 
 from edge_agent.applications.applications import Applications
 from edge_agent.applications.model import (
+    Approve,
+    ClusterSettings,
     Desired,
     Generation,
     MemoryProgress,
     Operation,
     ProgressStore,
     Refresh,
+    RequestRefused,
+    Rollback,
     Selector,
     Settings,
     Sync,
+    Terminate,
 )
 
 __all__ = [
     "Applications",
+    "Approve",
+    "ClusterSettings",
     "Desired",
     "Generation",
     "MemoryProgress",
     "Operation",
     "ProgressStore",
     "Refresh",
+    "RequestRefused",
+    "Rollback",
     "Selector",
     "Settings",
     "Sync",
+    "Terminate",
 ]

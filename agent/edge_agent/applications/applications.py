@@ -14,14 +14,23 @@ from typing import TYPE_CHECKING, Any
 
 from edge_agent.applications.inventory import Inventory
 from edge_agent.applications.leftovers import Leftovers
-from edge_agent.applications.model import Desired, Generation, Operation, ProgressStore, Removal, Settings
-from edge_agent.applications.surroundings import Surroundings
+from edge_agent.applications.model import (
+    ClusterSettings,
+    Desired,
+    Generation,
+    Operation,
+    ProgressStore,
+    Refresh,
+    Removal,
+    Settings,
+)
+from edge_agent.applications.surroundings import Surroundings, no_bundles, no_link
 from edge_agent.applications.watches import Watched, Watches
 from edge_agent.applications.worker import Worker
-from edge_agent.cluster import Cluster, Key, Kind, Pace
+from edge_agent.cluster import Cluster, Key, Kind, Object, Pace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
 
 def _utc_now() -> datetime:
@@ -44,13 +53,15 @@ class Applications:
         store: ProgressStore,
         on_status: Callable[[str, dict[str, Any]], None],
         on_removed: Callable[[str, Generation], None] = _nothing,
+        obtain: Callable[[bytes], Awaitable[None]] = no_link,
+        manifests_of: Callable[[str], list[Object]] = no_bundles,
         settings: Settings | None = None,
         pace: Pace | None = None,
         clock: Callable[[], datetime] = _utc_now,
         chance: random.Random | None = None,
     ) -> None:
         """`on_status` is told an application's status document when it changed; `on_removed` when a
-        removal is done.
+        removal is done. `obtain` has a bundle held, by digest; `manifests_of` loads one, by short digest.
         """
         settings, chance = settings or Settings(), chance or random.Random()  # noqa: S311 jitter, no secret
         self._workers: dict[str, Worker] = {}
@@ -70,6 +81,8 @@ class Applications:
             on_removed=on_removed,
             desired_elsewhere=self._desired_elsewhere,
             leftovers=Leftovers(cluster, self._left_behind),
+            obtain=obtain,
+            manifests_of=manifests_of,
         )
 
     async def run(self) -> None:
@@ -82,6 +95,7 @@ class Applications:
                 self._around.leftovers.run(lambda failures: retry.delay_s(failures - 1, self._chance)),
                 name="leftovers",
             )
+            tasks.create_task(self._around.expressions.run(), name="jq expressions")
             for worker in list(self._workers.values()):
                 worker.start(tasks)
             try:
@@ -102,8 +116,18 @@ class Applications:
         """
         self._worker(app).remove(Removal(app, uid, cascade, generation))
 
+    def configure(self, settings: ClusterSettings) -> None:
+        """Set what holds for the cluster as a whole; every application looks again."""
+        if settings == self._around.site:
+            return
+        self._around.site = settings
+        for worker in self._workers.values():
+            worker.request(Refresh(hard=True))
+
     def request(self, app: str, operation: Operation) -> None:
-        """Ask for a sync or a look. Raises `KeyError` for an application that isn't known."""
+        """Ask something of an application. Raises `KeyError` for one that isn't known, `RequestRefused` with
+        a sentence where it can't be done.
+        """
         self._workers[app].request(operation)
 
     def document(self, app: str) -> dict[str, Any] | None:

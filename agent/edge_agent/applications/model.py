@@ -5,12 +5,41 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from edge_agent.applications.requests import (
+    Approve,
+    Operation,
+    Refresh,
+    RequestRefused,
+    Rollback,
+    Selector,
+    Sync,
+    Terminate,
+)
+from edge_agent.applications.site_settings import ClusterSettings
 from outrider.backoff import Backoff
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
-    from edge_agent.cluster import Key, Object
+    from edge_agent.cluster import Object
+
+__all__ = [
+    "Approve",
+    "ClusterSettings",
+    "Desired",
+    "Generation",
+    "MemoryProgress",
+    "Operation",
+    "ProgressStore",
+    "Refresh",
+    "Removal",
+    "RequestRefused",
+    "Rollback",
+    "Selector",
+    "Settings",
+    "Sync",
+    "Terminate",
+]
 
 Generation = tuple[int, int]
 """Epoch and counter; it only grows."""
@@ -45,54 +74,18 @@ class Removal:
     generation: Generation
 
 
-@dataclass(frozen=True, slots=True)
-class Selector:
-    """Objects that a request is about; an empty namespace means any."""
-
-    group: str
-    kind: str
-    name: str
-    namespace: str = ""
-
-    def selects(self, key: Key) -> bool:
-        """Say whether an object is meant."""
-        return (key.group, key.kind, key.name) == (self.group, self.kind, self.name) and (
-            self.namespace in ("", key.namespace)
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Sync:
-    """Somebody asks for a sync. It survives a restart of the agent until it is done; a newer one replaces it.
-
-    `resources` empty: everything. `id` is given back in nothing; it only tells two requests apart.
-    """
-
-    id: str
-    prune: bool = False
-    dry_run: bool = False
-    resources: tuple[Selector, ...] = ()
-    initiated_by: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Refresh:
-    """Somebody asks to look again; `hard`: at every object, whatever was found before."""
-
-    hard: bool = False
-
-
-Operation = Sync | Refresh
-
-
 class ProgressStore(Protocol):
-    """Small values per application that survive the agent: JSON values, replaced as a whole, atomically."""
+    """Small values per application that survive the agent: JSON values, replaced as a whole, atomically; and
+    which bundles an application still needs beside the desired one.
+    """
 
     async def get(self, app: str) -> dict[str, Any] | None:
         """Return what was put last."""
 
-    async def put(self, app: str, value: dict[str, Any]) -> None:
-        """Keep this; on return it is on disk. Raises `OSError` when it can't be."""
+    async def put(self, app: str, value: dict[str, Any], bundles: Collection[str] = ()) -> None:
+        """Keep this, and the bundles with these digests; on return it is on disk. Raises `OSError` when it
+        can't be.
+        """
 
     async def delete(self, app: str) -> None:
         """Drop it; nothing happens where there is none."""
@@ -103,18 +96,20 @@ class MemoryProgress:
 
     def __init__(self) -> None:
         self.values: dict[str, dict[str, Any]] = {}
+        self.bundles: dict[str, Collection[str]] = {}
 
     async def get(self, app: str) -> dict[str, Any] | None:
         """Return what was put last."""
         return self.values.get(app)
 
-    async def put(self, app: str, value: dict[str, Any]) -> None:
+    async def put(self, app: str, value: dict[str, Any], bundles: Collection[str] = ()) -> None:
         """Keep this."""
-        self.values[app] = value
+        self.values[app], self.bundles[app] = value, bundles
 
     async def delete(self, app: str) -> None:
         """Drop it."""
         self.values.pop(app, None)
+        self.bundles.pop(app, None)
 
 
 _API_RETRY = Backoff(first_s=0.2, cap_s=10.0)
@@ -141,3 +136,10 @@ class Settings:
     # don't occupy the cluster.
     heal_burst: int = 200
     heal_per_s: float = 1.0
+    # One sync may take this long, waits for health included, before it counts as failed; 0: as long as it takes,
+    # which is Argo CD's default too. Annotation `outrider.dev/sync-timeout` sets it for one application.
+    sync_timeout_s: float = 0.0
+    # In which windows that name no time zone are read, where the hub sets none for the cluster. An IANA name.
+    time_zone: str = "UTC"
+    # The site's clock may be set while an application waits for a window: it looks again after this long.
+    clock_check_s: float = 3600.0

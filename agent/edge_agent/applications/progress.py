@@ -11,12 +11,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from edge_agent.applications.ledger import Ledger
 from edge_agent.applications.model import Selector, Sync
 from edge_agent.cluster import Key, Kind
 from edge_agent.diff import LiveState, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from edge_agent.cluster import Object
 
 VERSION = 1
 
@@ -32,6 +35,23 @@ class Attempt:
     failures: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """Somebody's word that deletions which wait for it may be done. It holds for the sync or removal under way,
+    and for what that finds; its end takes the word back.
+    """
+
+    at: str
+    """RFC 3339, UTC."""
+    by: str = ""
+    resources: tuple[Selector, ...] = ()
+    """Empty: all that wait."""
+
+    def covers(self, key: Key) -> bool:
+        """Say whether an object may go by it."""
+        return not self.resources or any(selector.selects(key) for selector in self.resources)
+
+
 @dataclass(slots=True)
 class Progress:
     """What is kept of one application."""
@@ -45,6 +65,16 @@ class Progress:
     """A sync that somebody asked for and that isn't done."""
     in_sync: dict[Key, Verdict] = field(default_factory=dict)
     """Objects found in sync."""
+    approvals: tuple[Approval, ...] = ()
+    """Given for the sync or removal under way."""
+    hooks: Ledger = field(default_factory=Ledger)
+    """The hooks of the last sync."""
+    delete_hooks: list[Object] = field(default_factory=list)
+    """Hooks of the application's end, ready to be created: the bundle may be gone by then."""
+
+    def approved(self, key: Key) -> bool:
+        """Say whether somebody confirmed that an object may be deleted."""
+        return any(approval.covers(key) for approval in self.approvals)
 
     def value(self) -> dict[str, Any]:
         """Return it as JSON values."""
@@ -58,6 +88,12 @@ class Progress:
                 [*key, found.desired.hex(), found.state.owned.hex(), found.state.content.hex()]
                 for key, found in sorted(self.in_sync.items())
             ],
+            "approvals": [
+                [approval.at, approval.by, _selector_values(approval.resources)]
+                for approval in self.approvals
+            ],
+            "hooks": self.hooks.value(),
+            "delete_hooks": self.delete_hooks,
         }
 
 
@@ -73,6 +109,11 @@ def read(value: Mapping[str, Any] | None) -> Progress | None:
             operation=value["operation"],
             request=_request_of(value["request"]),
             in_sync=dict(map(_found_in_sync, value["in_sync"])),
+            approvals=tuple(
+                Approval(at, by, _selectors_of(resources)) for at, by, resources in value.get("approvals", ())
+            ),
+            hooks=Ledger.of(value.get("hooks")),
+            delete_hooks=list(value.get("delete_hooks", ())),
         )
     except (KeyError, TypeError, ValueError, IndexError):
         return None
@@ -90,11 +131,13 @@ def _request_value(request: Sync | None) -> dict[str, Any] | None:
         "id": request.id,
         "prune": request.prune,
         "dry_run": request.dry_run,
-        "resources": [
-            [selector.group, selector.kind, selector.name, selector.namespace]
-            for selector in request.resources
-        ],
+        "resources": _selector_values(request.resources),
         "initiated_by": request.initiated_by,
+        "revision": request.revision,
+        "digest": request.digest.hex(),
+        "options": None if request.options is None else list(request.options),
+        "strategy": request.strategy,
+        "retry_limit": request.retry_limit,
     }
 
 
@@ -105,6 +148,19 @@ def _request_of(value: Mapping[str, Any] | None) -> Sync | None:
         id=value["id"],
         prune=value["prune"],
         dry_run=value["dry_run"],
-        resources=tuple(Selector(*parts) for parts in value["resources"]),
+        resources=_selectors_of(value["resources"]),
         initiated_by=value["initiated_by"],
+        revision=value.get("revision", ""),
+        digest=bytes.fromhex(value.get("digest", "")),
+        options=None if value.get("options") is None else tuple(value["options"]),
+        strategy=value.get("strategy", ""),
+        retry_limit=value.get("retry_limit"),
     )
+
+
+def _selector_values(selectors: tuple[Selector, ...]) -> list[list[str]]:
+    return [[one.group, one.kind, one.name, one.namespace] for one in selectors]
+
+
+def _selectors_of(values: Sequence[Sequence[str]]) -> tuple[Selector, ...]:
+    return tuple(Selector(*parts) for parts in values)

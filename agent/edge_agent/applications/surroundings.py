@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from edge_agent.applications.site_settings import ClusterSettings
 from edge_agent.cluster import key_of, kind_of
+from edge_agent.diff import Expressions
 
 if TYPE_CHECKING:
     import random
@@ -21,6 +23,16 @@ if TYPE_CHECKING:
     from edge_agent.cluster import Cluster, Key, Object
 
 Clock = Callable[[], datetime]
+
+
+async def no_link(digest: bytes) -> None:
+    """Obtain no bundle: this agent has no way to."""
+    raise LookupError(f"bundle {digest.hex()[:12]} is not held here, and this agent has no hub to ask for it")
+
+
+def no_bundles(digest: str) -> list[Object]:
+    """Hold no bundle but the desired ones."""
+    raise KeyError(digest)
 
 
 @dataclass(slots=True, eq=False)
@@ -39,6 +51,14 @@ class Surroundings:
     desired_elsewhere: Callable[[Key, str], bool]
     """Whether an application other than the named one wants an object."""
     leftovers: Leftovers
+    obtain: Callable[[bytes], Awaitable[None]] = no_link
+    """Have a bundle, by its digest, held; raises `LookupError` or `TimeoutError` with a sentence."""
+    manifests_of: Callable[[str], list[Object]] = no_bundles
+    """Load a bundle that is held, by its short digest; raises `KeyError`. May block: call it in a thread."""
+    site: ClusterSettings = field(default_factory=ClusterSettings)
+    """Replaced as a whole by `Applications.configure`."""
+    expressions: Expressions = field(default_factory=Expressions)
+    """Evaluates jq; `Applications.run` runs it."""
     loading: asyncio.Semaphore = field(init=False)
 
     def __post_init__(self) -> None:

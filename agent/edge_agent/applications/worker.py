@@ -18,7 +18,7 @@ import structlog
 
 from edge_agent.applications.document import report
 from edge_agent.applications.keeping import keep, read_progress
-from edge_agent.applications.model import Desired, Generation, Operation, Refresh, Removal
+from edge_agent.applications.model import Desired, Generation, Operation, Refresh, Removal, Sync
 from edge_agent.applications.reconcile import reconcile
 from edge_agent.applications.removal import remove
 from edge_agent.applications.sight import Blind
@@ -181,7 +181,7 @@ class Worker:
         for operation in requests:
             if isinstance(operation, Refresh):
                 self.state.hard = self.state.hard or operation.hard
-            elif self.state.progress is not None:
+            elif isinstance(operation, Sync) and self.state.progress is not None:
                 self.state.progress.request = operation
         await keep(self.state, self._around)
 

@@ -26,6 +26,8 @@ from .site import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from outrider_playground.kubernetes import SimulatedCluster
 
 SERVICE_S = {
@@ -192,10 +194,10 @@ class FullDisk(MemoryProgress):
         super().__init__()
         self.full = True
 
-    async def put(self, app: str, value: dict[str, object]) -> None:
+    async def put(self, app: str, value: dict[str, object], bundles: Collection[str] = ()) -> None:
         if self.full:
             raise OSError("no space left on device")
-        await super().put(app, value)
+        await super().put(app, value, bundles)
 
 
 async def test_an_agent_that_can_write_nothing_down_goes_on_and_says_so(
