@@ -64,7 +64,7 @@ class Bundle:
         desired, policy = self._state.desired, self._state.policy
         if desired is None:
             raise RuntimeError(f"{self._state.app} has nothing desired")
-        rules = [[rule.group, rule.kind, rule.name, rule.namespace, rule.pointers] for rule in policy.ignore]
+        rules = [rule.value for rule in policy.ignore]
         settings = [policy.namespace, policy.prune, sorted(policy.options.items()), rules]
         return f"{desired.digest}:{digest(settings).hex()}"
 

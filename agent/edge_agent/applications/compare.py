@@ -18,7 +18,8 @@ from edge_agent.cluster import (
     Object,
     Transient,
 )
-from edge_agent.diff import changes, ignored, suspicion, verdict
+from edge_agent.diff import ExpressionFailed, changes, hidden, ignored, suspicion, verdict
+from edge_agent.diff.compare_options import BY_WEBHOOKS, SERVER_SIDE, options_of
 from edge_agent.sync import Entry, options
 
 if TYPE_CHECKING:
@@ -31,8 +32,9 @@ if TYPE_CHECKING:
 async def compare(state: State, index: Index, bundle: Bundle, around: Surroundings) -> None:
     """Bring `verdicts`, `absent` and `unseen` up to date. Raises `Transient`."""
     _forget_others(state, index)
-    if state.hard:
-        state.hard = False
+    compare_options = options_of(state.desired.annotations if state.desired else {})
+    if state.hard or compare_options != state.compare_options:
+        state.hard, state.compare_options = False, compare_options
         state.verdicts.clear()
         state.absent.clear()
     else:
@@ -71,7 +73,7 @@ def _forget_others(state: State, index: Index) -> None:
 
 
 def _is_open(entry: Entry, state: State, index: Index, around: Surroundings) -> bool:
-    if entry.kind in index.unserved or entry.hook:
+    if entry.kind in index.unserved:
         return False
     live, found = around.inventory.get(entry.key), state.verdicts.get(entry.key)
     if live is None:
@@ -120,25 +122,41 @@ async def _settle(
 
 async def _judge(entry: Entry, live: Object, state: State, bundle: Bundle, around: Surroundings) -> None:
     manifest = (await bundle.manifests())[entry.key]
-    pointers = ignored(state.policy.ignore, entry.key)
-    paths = suspicion(manifest, live, pointers, FIELD_MANAGER)
-    if paths:
-        try:
-            would_be = await around.cluster.apply(
-                entry.kind, entry.key, manifest, dry_run=True, strict=strict(entry, state)
-            )
-            paths = changes(live, would_be.object, pointers)
-        except Transient:
-            raise
-        except ClusterError:
-            # Not a valid object, or no right to patch: it differs by what the projection says, and a sync
-            # will say why it can't be applied.
-            pass
+    try:
+        paths = await _paths(entry, manifest, live, state, around)
+    except ExpressionFailed as error:
+        # Neither in sync nor to be healed: what somebody asked to be left alone can't be told from the rest.
+        state.verdicts.pop(entry.key, None)
+        state.unseen[entry.key] = str(error)
+        return
     live = await around.as_watched(live)
     around.inventory.observe(live)
     # About this very state: where the inventory holds a newer one by now, the verdict doesn't hold and is
     # asked for again.
     state.verdicts[entry.key] = verdict(manifest, entry.digest, live, FIELD_MANAGER, paths)
+
+
+async def _paths(
+    entry: Entry, manifest: Object, live: Object, state: State, around: Surroundings
+) -> tuple[str, ...]:
+    """Return where an object differs. Raises `ExpressionFailed`."""
+    what = ignored(state.policy.ignore, entry.key)
+    wanted, found = await hidden(what, [manifest, live], live, around.expressions)
+    paths = suspicion(wanted, found, FIELD_MANAGER)
+    if not paths and SERVER_SIDE not in state.compare_options:
+        return paths
+    try:
+        would_be = await around.cluster.apply(
+            entry.kind, entry.key, manifest, dry_run=True, strict=strict(entry, state)
+        )
+    except Transient:
+        raise
+    except ClusterError:
+        # Not a valid object, or no right to patch: it differs by what the projection says, and a sync will say
+        # why it can't be applied.
+        return paths
+    (expected,) = await hidden(what, [would_be.object], live, around.expressions)
+    return changes(found, expected, FIELD_MANAGER, by_others=BY_WEBHOOKS in state.compare_options)
 
 
 def shared(entry: Entry, state: State, around: Surroundings) -> str:

@@ -39,7 +39,8 @@ async def reconcile(state: State, around: Surroundings) -> float | None:
     `Blind`.
     """
     progress = await read_progress(state, around)
-    state.policy = policy_of(state.desired.spec if state.desired else {})
+    spec = state.desired.spec if state.desired else {}
+    state.policy = policy_of(spec, around.site.ignore_differences)
     async with Bundle(state, around) as bundle:
         index = await bundle.refresh_index()
         _live(index, state, progress, around)

@@ -1,25 +1,47 @@
-"""`spec.ignoreDifferences`: parts of objects that are compared by nobody. Pure."""
+"""What is compared by nobody: `spec.ignoreDifferences`, and what the hub's settings ignore on every cluster. Pure.
+
+Three forms, as in Argo CD (its `docs/user-guide/diffing.md`): JSON pointers, jq path expressions, and field
+managers whose fields are theirs. Group and kind may be globs.
+"""
 
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from edge_agent.cluster.names import Key, Object
+    from collections.abc import Iterable, Mapping
+
+    from edge_agent.cluster.names import Key
+
+Path = tuple[str, ...]
+"""Steps into an object: names of fields, positions of items."""
+
+# Under which `ignoreDifferences` of the hub's settings stands what holds for every kind.
+_EVERY = frozenset({"all", "*/*"})
+
+
+class Ignored(NamedTuple):
+    """What is ignored in one object; false where nothing is."""
+
+    pointers: tuple[Path, ...] = ()
+    expressions: tuple[str, ...] = ()
+    managers: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return any(self[:])
 
 
 @dataclass(frozen=True, slots=True)
 class IgnoreRule:
-    """One entry of `ignoreDifferences`; group and kind may be globs, empty name and namespace mean any."""
+    """One entry; empty name and namespace mean any."""
 
     group: str
     kind: str
     name: str
     namespace: str
-    pointers: tuple[tuple[str, ...], ...]
+    what: Ignored
 
     def covers(self, key: Key) -> bool:
         """Say whether the rule is about an object."""
@@ -30,6 +52,11 @@ class IgnoreRule:
             and self.namespace in ("", key.namespace)
         )
 
+    @property
+    def value(self) -> list[Any]:
+        """The rule as JSON values."""
+        return [self.group, self.kind, self.name, self.namespace, self.what]
+
 
 def ignore_rules(spec: Mapping[str, Any]) -> tuple[IgnoreRule, ...]:
     """Read the rules of an application's spec."""
@@ -39,73 +66,48 @@ def ignore_rules(spec: Mapping[str, Any]) -> tuple[IgnoreRule, ...]:
             str(entry.get("kind") or ""),
             str(entry.get("name") or ""),
             str(entry.get("namespace") or ""),
-            tuple(parse_pointer(str(pointer)) for pointer in entry.get("jsonPointers") or ()),
+            _what(entry),
         )
         for entry in spec.get("ignoreDifferences") or ()
     )
 
 
-def ignored(rules: Iterable[IgnoreRule], key: Key) -> tuple[tuple[str, ...], ...]:
-    """Return the pointers that are ignored in an object."""
-    return tuple(pointer for rule in rules if rule.covers(key) for pointer in rule.pointers)
+def site_rules(by_kind: Mapping[str, Mapping[str, Any]]) -> tuple[IgnoreRule, ...]:
+    """Read the rules of the cluster's settings, by `<group>/<Kind>`; `*/*` or `all` is every kind."""
+    found = []
+    for name, entry in by_kind.items():
+        group, _, kind = ("*", "/", "*") if name in _EVERY else name.rpartition("/")
+        what = _what(entry)
+        if what:
+            found.append(IgnoreRule(group, kind, "", "", what))
+    return tuple(found)
 
 
-def parse_pointer(pointer: str) -> tuple[str, ...]:
+def ignored(rules: Iterable[IgnoreRule], key: Key) -> Ignored:
+    """Return what is ignored in an object, each thing once."""
+    pointers: dict[Path, None] = {}
+    expressions: dict[str, None] = {}
+    managers: dict[str, None] = {}
+    for rule in rules:
+        if rule.covers(key):
+            pointers.update(dict.fromkeys(rule.what.pointers))
+            expressions.update(dict.fromkeys(rule.what.expressions))
+            managers.update(dict.fromkeys(rule.what.managers))
+    return Ignored(tuple(pointers), tuple(expressions), tuple(managers))
+
+
+def parse_pointer(pointer: str) -> Path:
     """Split a JSON pointer (RFC 6901) into its steps."""
     return tuple(step.replace("~1", "/").replace("~0", "~") for step in pointer.split("/")[1:])
 
 
-def without(found: Object, pointers: Iterable[tuple[str, ...]]) -> Object:
-    """Return the object without what the pointers lead to; the given one is left as it is."""
-    for pointer in pointers:
-        found = _without(found, pointer)
-    return found
+def _what(entry: Mapping[str, Any]) -> Ignored:
+    return Ignored(
+        tuple(parse_pointer(pointer) for pointer in _texts(entry.get("jsonPointers"))),
+        tuple(_texts(entry.get("jqPathExpressions"))),
+        tuple(_texts(entry.get("managedFieldsManagers"))),
+    )
 
 
-def with_live(desired: Object, live: Mapping[str, Any], pointers: Iterable[tuple[str, ...]]) -> Object:
-    """Return the desired object with the live one's values where the pointers lead, for
-    `RespectIgnoreDifferences`.
-    """
-    for pointer in pointers:
-        present, value = _find(live, pointer)
-        desired = _with(desired, pointer, value) if present else _without(desired, pointer)
-    return desired
-
-
-def _without(found: Any, steps: tuple[str, ...]) -> Any:
-    if not steps:
-        return found
-    step, rest = steps[0], steps[1:]
-    if isinstance(found, Mapping) and step in found:
-        if not rest:
-            return {name: value for name, value in found.items() if name != step}
-        return {**found, step: _without(found[step], rest)}
-    if isinstance(found, list) and step.isdigit() and int(step) < len(found):
-        position = int(step)
-        below = [_without(found[position], rest)] if rest else []
-        return [*found[:position], *below, *found[position + 1 :]]
-    return found
-
-
-def _with(found: Any, steps: tuple[str, ...], value: Any) -> Any:
-    if not steps:
-        return value
-    step, rest = steps[0], steps[1:]
-    if isinstance(found, list):
-        if not step.isdigit() or int(step) >= len(found):
-            return found
-        position = int(step)
-        return [*found[:position], _with(found[position], rest, value), *found[position + 1 :]]
-    held = found if isinstance(found, Mapping) else {}
-    return {**held, step: _with(held.get(step), rest, value)}
-
-
-def _find(found: Any, steps: tuple[str, ...]) -> tuple[bool, Any]:
-    for step in steps:
-        if isinstance(found, Mapping) and step in found:
-            found = found[step]
-        elif isinstance(found, list) and step.isdigit() and int(step) < len(found):
-            found = found[int(step)]
-        else:
-            return False, None
-    return True, found
+def _texts(value: Any) -> list[str]:
+    return [str(one) for one in value if one] if isinstance(value, list | tuple) else []

@@ -7,6 +7,7 @@
 - does the agent hold everything that the desired object has, so that the first question is enough to see
   drift? (`holds_all`)
 - does the agent still hold a field that the desired object no longer has? (`left_over`)
+- what would an apply change of what it is answerable for? (`differences`)
 
 The format is `FieldsV1` (Kubernetes, structured-merge-diff): `f:<name>` a field, `k:<keys>` an item of a
 keyed list, `v:<value>` an item of a set, `i:<index>` an item by position, `.` the thing itself.
@@ -22,6 +23,10 @@ from typing import Any
 from edge_agent.diff.projection import SERVER_METADATA
 
 DIGEST_BYTES = 16
+
+Steps = tuple[str, ...]
+"""A path in the terms of `fieldsV1`."""
+
 # Who an object is stands in no field set.
 _NAMES = frozenset({"name", "namespace"})
 
@@ -63,10 +68,36 @@ def digest(value: Any) -> bytes:
 
 
 def left_over(live: Mapping[str, Any], desired: Mapping[str, Any], manager: str) -> Iterator[str]:
-    """Yield the paths of fields that the manager holds and that the desired object doesn't have."""
+    """Yield the paths of fields that the manager holds, that the live object has (what is ignored was taken
+    out of it) and that the desired one doesn't have.
+    """
     for version, fields in _held(live, manager):
         if version == desired.get("apiVersion"):
-            yield from _left_over(fields, desired, "")
+            yield from _left_over(fields, live, desired, "")
+
+
+def holdings(found: Mapping[str, Any], manager: str) -> list[Mapping[str, Any]] | None:
+    """Return the field sets that a manager holds; None where they speak of another version of the kind than
+    the object does, or nothing is held.
+    """
+    held = list(_held(found, manager))
+    same = all(version == found.get("apiVersion") for version, _ in held)
+    return [fields for _, fields in held] if held and same else None
+
+
+def differences(fields: Mapping[str, Any], before: Any, after: Any) -> Iterator[tuple[Steps, Any, Any]]:
+    """Yield where two objects differ in the fields of a set, with both values; None stands for absence."""
+    yield from _differences(fields, before, after, ())
+
+
+def _differences(
+    fields: Mapping[str, Any], before: Any, after: Any, steps: Steps
+) -> Iterator[tuple[Steps, Any, Any]]:
+    if not fields and before != after:
+        yield steps, before, after
+    for step, below in fields.items():
+        if step != ".":
+            yield from _differences(below, at_step(step, before), at_step(step, after), (*steps, step))
 
 
 def _holds_all(fields: Mapping[str, Any], desired: Any) -> bool:
@@ -86,7 +117,7 @@ def _holds_all(fields: Mapping[str, Any], desired: Any) -> bool:
 
 def _item_is_held(fields: Mapping[str, Any], item: Any) -> bool:
     for step, below in fields.items():
-        if step[:2] == "k:" and _has_keys(item, json.loads(step[2:])):
+        if step[:2] == "k:" and has_keys(item, step):
             return _holds_all(below, item)
     return f"v:{json.dumps(item)}" in fields
 
@@ -118,22 +149,22 @@ def _values(fields: Mapping[str, Any], live: Any) -> Any:
     """Return the live values at the fields, in the shape of the fields."""
     if not fields or all(step == "." for step in fields):
         return live if not fields else None
-    return {step: _values(below, _at(step, live)) for step, below in fields.items() if step != "."}
+    return {step: _values(below, at_step(step, live)) for step, below in fields.items() if step != "."}
 
 
-def _left_over(fields: Mapping[str, Any], desired: Any, path: str) -> Iterator[str]:
+def _left_over(fields: Mapping[str, Any], live: Any, desired: Any, path: str) -> Iterator[str]:
     for step, below in fields.items():
-        if step == ".":
-            continue
-        found = _at(step, desired)
-        here = f"{path}/{step[2:]}"
+        found = None if step == "." else at_step(step, live)
         if found is None:
+            continue
+        wanted, here = at_step(step, desired), f"{path}/{step[2:]}"
+        if wanted is None:
             yield here
         elif below:
-            yield from _left_over(below, found, here)
+            yield from _left_over(below, found, wanted, here)
 
 
-def _at(step: str, value: Any) -> Any:
+def at_step(step: str, value: Any) -> Any:
     """Return what one step of a field path leads to, None where there is nothing."""
     how, what = step[:2], step[2:]
     if how == "f:":
@@ -145,9 +176,13 @@ def _at(step: str, value: Any) -> Any:
     wanted = json.loads(what)
     if how == "v:":
         return wanted if wanted in value else None
-    return next((item for item in value if _has_keys(item, wanted)), None)
+    return next((item for item in value if has_keys(item, step)), None)
 
 
-def _has_keys(item: Any, keys: Mapping[str, Any]) -> bool:
-    """A key that a desired item leaves out is one that the server defaults (`protocol: TCP`)."""
-    return isinstance(item, Mapping) and all(item.get(name, value) == value for name, value in keys.items())
+def has_keys(item: Any, step: str) -> bool:
+    """Say whether a list's item is the one that a step `k:` names. A key that a desired item leaves out is one
+    that the server defaults (`protocol: TCP`).
+    """
+    return isinstance(item, Mapping) and all(
+        item.get(name, value) == value for name, value in json.loads(step[2:]).items()
+    )

@@ -5,25 +5,32 @@
    the object is in sync: defaults, normalisation and mutating webhooks are the server's way of writing what
    was asked for.
 
+What is ignored (`ignoreDifferences`) is taken out of the objects before either.
+
 A verdict holds as long as neither side changes. Of the live one, what counts is its content; and while the
 agent holds every field that is desired, only those fields count, whatever others do to the rest.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
-from edge_agent.diff.ignore import without
-from edge_agent.diff.owned import content_digest, holds_all, left_over, owned_digest
+from edge_agent.diff.owned import (
+    content_digest,
+    differences,
+    holdings,
+    holds_all,
+    left_over,
+    owned_digest,
+)
 from edge_agent.diff.projection import PATH_LIMIT, SERVER_METADATA, comparable, mismatches
 
 if TYPE_CHECKING:
-    from edge_agent.cluster.names import Object
+    from collections.abc import Mapping
 
-Pointers = Iterable[tuple[str, ...]]
+    from edge_agent.cluster.names import Object
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,37 +79,46 @@ def verdict(desired: Object, wanted: bytes, live: Object, manager: str, paths: t
     return Verdict(wanted, state, not paths, paths)
 
 
-def suspicion(desired: Object, live: Object, pointers: Pointers, manager: str) -> tuple[str, ...]:
-    """Return the paths that may differ; empty: in sync."""
-    pointers = tuple(pointers)
+def suspicion(desired: Object, live: Object, manager: str) -> tuple[str, ...]:
+    """Return the paths that may differ, given both objects without what is ignored; empty: in sync."""
     wanted = comparable(desired)
-    return tuple(
-        islice(
-            chain(
-                mismatches(without(wanted, pointers), without(live, pointers)),
-                (path for path in left_over(live, wanted, manager) if not _covered(path, pointers)),
-            ),
-            PATH_LIMIT,
+    return tuple(islice(chain(mismatches(wanted, live), left_over(live, wanted, manager)), PATH_LIMIT))
+
+
+def changes(live: Object, would_be: Object, manager: str, *, by_others: bool = False) -> tuple[str, ...]:
+    """Return the paths that an apply would change, given what its dry run answered; both without what is
+    ignored.
+
+    Only what the manager holds before or after counts: the rest is what admission webhooks and defaults make
+    of each write, and a webhook that writes something else each time (a date, a random name) would never be
+    in sync. `by_others` counts that too.
+    """
+    before, after = settled(live), settled(would_be)
+    held = None if by_others else _answerable(live, would_be, manager)
+    if held is None:
+        found = (*mismatches(after, before), *mismatches(before, after))
+    else:
+        found = tuple(
+            "/" + "/".join(step[2:] for step in steps)
+            for fields in held
+            for steps, _, _ in differences(fields, before, after)
         )
-    )
+    return tuple(dict.fromkeys(found))[:PATH_LIMIT]
 
 
-def changes(live: Object, would_be: Object, pointers: Pointers) -> tuple[str, ...]:
-    """Return the paths that an apply would change, given what its dry run answered."""
-    pointers = tuple(pointers)
-    before, after = without(_settled(live), pointers), without(_settled(would_be), pointers)
-    return tuple(dict.fromkeys((*mismatches(after, before), *mismatches(before, after))))[:PATH_LIMIT]
+def _answerable(live: Object, would_be: Object, manager: str) -> list[Mapping[str, Any]] | None:
+    """Return what an apply is answerable for: what the manager held, and what it would hold. None: can't be
+    said, so everything counts.
+    """
+    will, did = holdings(would_be, manager), holdings(live, manager)
+    if will is None:
+        return None
+    return [*will, *(did or ())]
 
 
-def _settled(found: Mapping[str, Any]) -> Object:
+def settled(found: Mapping[str, Any]) -> Object:
     """Leave out what changes by itself: status and the server's metadata."""
     metadata = {
         name: value for name, value in (found.get("metadata") or {}).items() if name not in SERVER_METADATA
     }
     return {**{name: value for name, value in found.items() if name != "status"}, "metadata": metadata}
-
-
-def _covered(path: str, pointers: tuple[tuple[str, ...], ...]) -> bool:
-    return any(
-        path == (whole := "/" + "/".join(pointer)) or path.startswith(whole + "/") for pointer in pointers
-    )

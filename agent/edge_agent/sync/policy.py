@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from edge_agent.diff.ignore import IgnoreRule, ignore_rules
+from edge_agent.diff.ignore import IgnoreRule, ignore_rules, site_rules
 from edge_agent.sync import options
 from outrider.backoff import Backoff
 
@@ -41,8 +41,10 @@ class Policy:
         return options.enabled(option, options.NONE, self.options)
 
 
-def policy_of(spec: Mapping[str, Any]) -> Policy:
-    """Read the policy from a spec."""
+def policy_of(
+    spec: Mapping[str, Any], ignored_by_site: Mapping[str, Mapping[str, Any]] | None = None
+) -> Policy:
+    """Read the policy from a spec; `ignored_by_site` is what the cluster's settings ignore, by kind."""
     sync = spec.get("syncPolicy") or {}
     automated = sync.get("automated")
     retry = sync.get("retry") or {}
@@ -55,7 +57,7 @@ def policy_of(spec: Mapping[str, Any]) -> Policy:
         self_heal=bool(switches.get("selfHeal")),
         allow_empty=bool(switches.get("allowEmpty")),
         options=options.parse(sync.get("syncOptions") or ()),
-        ignore=ignore_rules(spec),
+        ignore=(*ignore_rules(spec), *site_rules(ignored_by_site or {})),
         backoff=_backoff(retry.get("backoff") or {}),
         retry_limit=_limit(retry.get("limit")),
     )

@@ -10,19 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent.cluster import Key
-from edge_agent.diff import (
-    LiveState,
-    Verdict,
-    changes,
-    digest,
-    ignore_rules,
-    ignored,
-    state_of,
-    suspicion,
-    verdict,
-    with_live,
-)
+from edge_agent.diff import LiveState, Verdict, changes, digest, state_of, suspicion, verdict
+from edge_agent.diff.paths import without
 
 DESIRED: dict[str, Any] = {
     "apiVersion": "apps/v1",
@@ -83,7 +72,7 @@ def owned(found: dict[str, Any], manager: str) -> bytes:
 
 
 def suspects(desired: dict[str, Any], found: dict[str, Any], *pointers: tuple[str, ...]) -> tuple[str, ...]:
-    return suspicion(desired, found, pointers, "outrider")
+    return suspicion(without(desired, pointers), without(found, pointers), "outrider")
 
 
 def test_what_the_server_adds_is_no_difference() -> None:
@@ -156,51 +145,52 @@ def test_an_ignored_item_of_a_list_is_compared_by_nobody() -> None:
     assert suspects(DESIRED, found, pointer) == ()
 
 
-def test_ignore_rules_cover_objects_by_group_kind_name_and_namespace() -> None:
-    rules = ignore_rules(
-        {
-            "ignoreDifferences": [
-                {"group": "apps", "kind": "Deployment", "jsonPointers": ["/spec/replicas"]},
-                {"group": "*", "kind": "*", "namespace": "shop", "jsonPointers": ["/metadata/labels/a~1b"]},
-                {"kind": "Service", "name": "till", "jsonPointers": ["/spec/x"]},
-            ]
-        }
-    )
-    assert ignored(rules, Key("apps", "Deployment", "shop", "till")) == (
-        ("spec", "replicas"),
-        ("metadata", "labels", "a/b"),
-    )
-    assert ignored(rules, Key("", "Service", "other", "till")) == (("spec", "x"),)
-    assert ignored(rules, Key("", "Service", "other", "queue")) == ()
-
-
-def test_respected_ignored_fields_take_the_live_value() -> None:
-    found = live()
-    found["spec"]["replicas"] = 5
-    merged = with_live(DESIRED, found, [("spec", "replicas"), ("spec", "paused")])
-    assert merged["spec"]["replicas"] == 5
-    assert DESIRED["spec"]["replicas"] == 2
-
-
-def test_a_respected_ignored_field_that_is_not_live_is_left_out() -> None:
-    found = live()
-    del found["spec"]["replicas"]
-    assert "replicas" not in with_live(DESIRED, found, [("spec", "replicas")])["spec"]
-
-
 def test_what_a_dry_run_leaves_as_it_is_is_in_sync() -> None:
     before, after = live(), live()
-    after["metadata"]["managedFields"] = []
     after["metadata"]["generation"] = 3
-    assert changes(before, after, ()) == ()
+    assert changes(before, after, "outrider") == ()
 
 
-def test_what_a_dry_run_would_change_add_or_remove_is_named() -> None:
+def test_a_field_that_a_dry_run_would_set_back_is_named() -> None:
     before, after = live(), live()
+    before["spec"]["replicas"] = 3
+    assert changes(before, after, "outrider") == ("/spec/replicas",)
+
+
+def test_an_item_that_a_dry_run_would_bring_back_is_named() -> None:
+    before, after = live(), live()
+    before["spec"]["template"]["spec"]["containers"] = [{"name": "other"}]
+    assert all('"name":"web"' in path for path in changes(before, after, "outrider"))
+    assert changes(before, after, "outrider")
+
+
+def test_a_field_that_a_dry_run_would_let_go_is_named() -> None:
+    """It was applied once and left the desired object: applied again, the server drops it."""
+    fewer = copy.deepcopy(FIELDS)
+    del fewer["f:spec"]["f:replicas"]
+    before, after = live(), live(fewer)
+    del after["spec"]["replicas"]
+    assert changes(before, after, "outrider") == ("/spec/replicas",)
+
+
+def test_a_webhook_that_writes_something_else_each_time_makes_no_difference() -> None:
+    before, after = live(), live()
+    before["metadata"]["annotations"] = {"mutated-at": "1"}
+    after["metadata"]["annotations"] = {"mutated-at": "2"}
+    after["spec"]["template"]["spec"]["containers"].append({"name": "injected-x1"})
+    assert changes(before, after, "outrider") == ()
+    assert set(changes(before, after, "outrider", by_others=True)) == {
+        "/metadata/annotations/mutated-at",
+        "/spec/template/spec/containers",
+    }
+
+
+def test_without_a_word_on_who_holds_what_every_change_counts() -> None:
+    before, after = live(), live()
+    after["metadata"]["managedFields"] = []
     after["spec"]["replicas"] = 3
     del after["spec"]["strategy"]
-    after["metadata"]["labels"] = {"a": "b"}
-    assert set(changes(before, after, ())) == {"/spec/replicas", "/spec/strategy", "/metadata/labels"}
+    assert set(changes(before, after, "outrider")) == {"/spec/replicas", "/spec/strategy"}
 
 
 def test_the_owned_digest_changes_with_an_owned_value() -> None:
