@@ -7,12 +7,12 @@ import asyncio
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
 
-from edge_agent.applications import Applications, Desired
+from edge_agent.applications import Applications, ClusterSettings, Desired
 from edge_agent.cluster import Access, Cluster
 from edge_agent.commands.serve import Commands
 from edge_agent.journal import Journal, Recorder
@@ -24,7 +24,7 @@ from edge_agent.link.outbox import Outbox
 from edge_agent.link.resync import Resync
 from edge_agent.replica import Bundles, Database, Held, Holdings, Progress, opened
 from edge_agent.settings import Settings
-from outrider import delta
+from outrider import delta, subjects
 from outrider.bus import Connection, connected
 from outrider.identity import credentials
 from outrider.messages import Generation
@@ -107,21 +107,32 @@ async def work(
         recorder.removed(app)
         outbound.removed(app)
 
+    async def obtain(digest: bytes) -> None:
+        await inbound.obtain(digest)
+
     applications = Applications(
-        cluster, store=replica.progress, on_status=on_status, on_removed=on_removed, chance=rng
+        cluster,
+        store=replica.progress,
+        on_status=on_status,
+        on_removed=on_removed,
+        obtain=obtain,
+        manifests_of=lambda digest: replica.bundles.manifests_of(bytes.fromhex(digest)),
+        chance=rng,
     )
 
     def on_accepted(held: Held) -> None:
         outbound.trouble(held.app, None)
-        hand_over(held, replica, applications)
+        hand_over(held, replica, applications, settings.time_zone)
 
     inbound = Inbound(
         connection, name, list(identity.hub_keys), holdings, replica.bundles, on_accepted, outbound.trouble
     )
     commands = Commands(connection, name, applications, outbound.resend)
     await commands.start()
-    for held in holdings.all():
-        hand_over(held, replica, applications)
+    applications.configure(ClusterSettings(time_zone=settings.time_zone))
+    for held in sorted(holdings.all(), key=lambda held: held.app != subjects.SETTINGS):
+        # Settings first: applications begin under them.
+        hand_over(held, replica, applications, settings.time_zone)
     log.info("agent started", cluster=name, applications=len(applications.names()))
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(applications.run(), name="applications")
@@ -140,9 +151,13 @@ async def tell_outages(connection: Connection, recorder: Recorder) -> None:
         recorder.disconnected()
 
 
-def hand_over(held: Held, replica: Replica, applications: Applications) -> None:
-    """Give a record to its application's worker."""
+def hand_over(held: Held, replica: Replica, applications: Applications, time_zone: str) -> None:
+    """Give a record to its application's worker; the cluster's settings, to all. `time_zone`: where those name none."""
     record = held.record
+    if held.app == subjects.SETTINGS:
+        found = ClusterSettings.of(record.spec)
+        applications.configure(replace(found, time_zone=found.time_zone or time_zone))
+        return
     generation = (record.epoch, record.counter)
     if record.digest is None:
         applications.remove(held.app, record.uid.hex(), cascade=record.cascade, generation=generation)
@@ -166,4 +181,4 @@ def hand_over(held: Held, replica: Replica, applications: Applications) -> None:
 
 def _expected(holdings: Holdings) -> set[AppName]:
     # With those that are being removed: what is left out of a whole batch counts as gone.
-    return {held.app for held in holdings.all()}
+    return {held.app for held in holdings.all()} - {subjects.SETTINGS}

@@ -28,6 +28,8 @@ log = structlog.get_logger()
 
 TRANSFERS_MAX = 2
 # At a time; a large one does not hold back all others, and many small ones do not share a thin link.
+OBTAIN_WITHIN_S = 120.0
+# Somebody waits for it.
 
 
 @dataclass
@@ -177,6 +179,22 @@ class Inbound:
             if pending.transfer is None or pending.transfer.digest != record.digest:
                 pending.transfer = Transfer(self._connection, self._cluster, self._bundles, record.digest)
             return await pending.transfer.run()
+
+    async def obtain(self, digest: bytes) -> None:
+        """Have a bundle held that no record names: one that somebody asked to sync. LookupError, TimeoutError."""
+        if self._bundles.get(digest) is not None:
+            return
+        try:
+            async with asyncio.timeout(OBTAIN_WITHIN_S), self._transfers:
+                await self._connection.wait_connected()
+                data = await Transfer(self._connection, self._cluster, self._bundles, digest).run()
+        except TimeoutError as error:
+            raise TimeoutError(
+                f"bundle {digest.hex()[:12]} could not be fetched within {OBTAIN_WITHIN_S:g} s: the link is down or slow"
+            ) from error
+        except (BusError, NoSuchBundle, delta.WrongBase, delta.TooLarge, MalformedMessage) as error:
+            raise LookupError(f"bundle {digest.hex()[:12]} could not be fetched: {error}") from error
+        self._bundles.put(data)
 
     async def _retry(self, attempt: int) -> None:
         for _ in range(min(attempt, 6)):

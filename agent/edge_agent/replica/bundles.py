@@ -59,9 +59,23 @@ class Bundles:
         manifests: list[dict[str, Any]] = msgpack.unpackb(data, raw=False)
         return manifests
 
+    def manifests_of(self, short_digest: bytes) -> list[dict[str, Any]]:
+        """Return the manifests in the bundle with this short digest; KeyError if it is not held. Blocks."""
+        data = self.by_short(short_digest)
+        if data is None:
+            raise KeyError(short_digest.hex())
+        manifests: list[dict[str, Any]] = msgpack.unpackb(data, raw=False)
+        return manifests
+
     def prepare(self, data: bytes) -> tuple[bytes, bytes, int, int]:
         """Return the row of a bundle, to be stored with its record in one transaction."""
         return delta.digest(data), delta.compress_fast(data), len(data), time.time_ns() // 1_000_000
+
+    def put(self, data: bytes) -> None:
+        """Hold a bundle that no record names."""
+        row = self.prepare(data)
+        with self._database.transaction() as connection:
+            connection.execute("INSERT OR REPLACE INTO bundles VALUES (?, ?, ?, ?)", row)
 
     def evict(self) -> int:
         """Drop what no application names, oldest first, down to the bound; return how many went."""

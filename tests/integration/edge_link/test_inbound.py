@@ -54,7 +54,8 @@ class ScriptedHub:
         self, app: AppName, digest: bytes | None, *, deliver: bool = True, **fields: Any
     ) -> bytes:
         self.counter += 1
-        record = Desired(b"u" * 16, 1, self.counter, {}, b"r" * 20, digest, **fields)
+        spec = fields.pop("spec", {})
+        record = Desired(b"u" * 16, 1, self.counter, spec, b"r" * 20, digest, **fields)
         sealed = self.seal(app, record)
         self.records[app] = (record.generation, sealed)
         if deliver:
@@ -152,6 +153,32 @@ async def test_a_large_bundle_comes_in_parts_and_as_a_patch_when_the_edge_holds_
         await edge.next()
         await scripted.release(TILL, second)
         assert (await edge.next()).record.digest == second
+
+
+async def test_a_clusters_settings_come_like_any_record_and_without_a_bundle(
+    hub: Any, scripted: ScriptedHub, tmp_path: Path
+) -> None:
+    async with edge_over(hub, tmp_path / "replica") as edge:
+        await in_step(edge, (1, 0))
+        await scripted.release(subjects.SETTINGS, b"", spec={"timeZone": "Europe/Berlin"})
+        held = await edge.next()
+        assert (held.app, held.record.spec) == (subjects.SETTINGS, {"timeZone": "Europe/Berlin"})
+        assert not held.record.is_tombstone
+    async with edge_over(hub, tmp_path / "replica") as edge:
+        assert edge.holdings.get(subjects.SETTINGS) is not None
+
+
+async def test_a_bundle_that_somebody_asks_for_is_fetched_once_and_held(
+    hub: Any, scripted: ScriptedHub, tmp_path: Path
+) -> None:
+    digest = await scripted.bundles.put(manifests("till:0"))
+    async with edge_over(hub, tmp_path / "replica") as edge:
+        await edge.inbound.obtain(digest)
+        await edge.inbound.obtain(digest)
+        with pytest.raises(LookupError, match="could not be fetched: the hub has no bundle"):
+            await edge.inbound.obtain(b"x" * 32)
+    with opened(tmp_path / "replica") as database:
+        assert Bundles(database).manifests(digest) == manifests("till:0")
 
 
 async def test_what_was_missed_while_away_comes_with_the_resync_in_as_many_answers_as_it_takes(
