@@ -76,7 +76,7 @@ def _place(export: Export, job: Path) -> None:
     shutil.rmtree(job, ignore_errors=True)
     if job.exists():
         raise RenderError("worker", "the files of the source before can't be removed", transient=True)
-    shutil.move(export.root, job)
+    shutil.move(export.folder, job)
 
 
 class RenderPool:

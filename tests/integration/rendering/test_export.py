@@ -115,12 +115,13 @@ async def test_the_tool_is_found_as_argo_cd_finds_it(
 
 
 async def test_a_path_that_does_not_exist_is_named(store: GitStore, served: Repository) -> None:
-    commit = served.commit({"app/a.yaml": "a", "link": Link("app")})
+    commit = served.commit({"app/a.yaml": "a", "link": Link("app/a.yaml"), "out": Link("../app")})
     await store.fetch(RepositoryAccess(served.url), ["main"])
     for path, reason in (
         ("apps", "does not exist"),
         ("app/a.yaml", "is no folder"),
         ("link", "is no folder"),
+        ("out", "does not exist"),
     ):
         with pytest.raises(PathNotFound, match=f"path '{path}' {reason}"):
             await store.fingerprint(served.url, commit, source_of(served.url, path))
@@ -156,14 +157,11 @@ async def test_links_inside_what_is_exported_become_what_they_point_to(
 @pytest.mark.parametrize(
     ("link", "reason"),
     [
-        ("../secret.yaml", "leaves what this source reads"),
-        ("../neighbour", "leaves what this source reads"),
-        ("../../outside", "leaves what this source reads"),
-        ("../../../../../../etc/hostname", "leaves what this source reads"),
-        ("/etc/hostname", "leaves what this source reads"),
-        ("../.git/config", "leaves what this source reads"),
-        ("../.GIT/HEAD", "leaves what this source reads"),
-        ("hop", "leaves what this source reads"),
+        ("../../outside", "leaves the repository"),
+        ("../../../../../../etc/hostname", "leaves the repository"),
+        ("/etc/hostname", "leaves the repository"),
+        ("../.git/config", "leaves the repository"),
+        ("../.GIT/HEAD", "leaves the repository"),
         ("loop-a", "leads back to itself"),
         ("itself.yaml", "leads back to itself"),
         (".", "a folder that it lies in"),
@@ -172,21 +170,19 @@ async def test_links_inside_what_is_exported_become_what_they_point_to(
         ("submodule/file", "does not exist"),
     ],
 )
-async def test_a_link_out_of_what_the_source_reads_is_refused_by_name(
+async def test_a_link_out_of_the_repository_is_refused_by_name(
     link: str, reason: str, store: GitStore, served: Repository
 ) -> None:
     files: Files = {
         "app/itself.yaml": Link(link),
-        "app/hop": Link("../secret.yaml"),
         "app/loop-a": Link("loop-b"),
         "app/loop-b": Link("loop-a"),
         "app/below/up": Link(".."),
         "app/submodule": Submodule(),
         "secret.yaml": CANARY,
-        "neighbour/secret.yaml": CANARY,
     }
     # The other links are refused as well: only the one that is tried stays.
-    kept = {"app/itself.yaml", "secret.yaml", "neighbour/secret.yaml", *_needed(link)}
+    kept = {"app/itself.yaml", "secret.yaml", *_needed(link)}
     tried = {path: files[path] for path in files if path in kept}
 
     with pytest.raises(RenderError, match=reason) as refused:
@@ -199,7 +195,35 @@ async def test_a_link_out_of_what_the_source_reads_is_refused_by_name(
 def _needed(link: str) -> set[str]:
     if link.startswith("loop"):
         return {"app/loop-a", "app/loop-b"}
-    return {f"app/{name}" for name in ("hop", "below/up", "submodule") if name.split("/")[0] in link}
+    return {f"app/{name}" for name in ("below/up", "submodule") if name.split("/")[0] in link}
+
+
+async def test_links_to_elsewhere_in_the_repository_become_what_they_point_to(
+    store: GitStore, served: Repository
+) -> None:
+    files: Files = {
+        "app/a.yaml": Link("../shared/hop.yaml"),
+        "app/below": Link("../neighbour"),
+        "shared/hop.yaml": Link("real/b.yaml"),
+        "shared/real/b.yaml": "b",
+        "neighbour/c.yaml": "c",
+        "neighbour/d.yaml": Link("../shared/real/b.yaml"),
+        "current": Link("app"),
+    }
+
+    written = {"app/a.yaml": "b", "app/below/c.yaml": "c", "app/below/d.yaml": "b"}
+    found = await exported(store, served, files, directory={"recurse": True})
+    assert {path: text for path, text in found.items() if path.startswith("app/")} == written
+    assert await exported(store, served, files, "current", directory={"recurse": True}) == found
+    chart: Files = {
+        "app/Chart.yaml": CHART,
+        "v": Link("values"),
+        "values/prod.yaml": "prod",
+        "e": Link("envs"),
+        "envs/x.yaml": "x",
+    }
+    found = await exported(store, served, chart, helm={"valueFiles": ["../v/prod.yaml", "../e/x.yaml"]})
+    assert (found["v/prod.yaml"], found["e/x.yaml"]) == ("prod", "x")
 
 
 async def test_links_beside_manifests_are_followed_and_those_that_are_no_manifests_are_left_alone(

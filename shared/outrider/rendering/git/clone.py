@@ -18,6 +18,7 @@ from dulwich.refs import Ref
 from dulwich.repo import Repo
 
 from outrider.rendering.git.errors import CloneDamaged, RepositoryUnavailable, RevisionNotFound
+from outrider.rendering.git.memory import FingerprintMemory
 from outrider.rendering.git.reach import ReachFinder
 from outrider.rendering.git.trees import DAMAGE, Trees, Unreadable
 
@@ -41,6 +42,7 @@ class Generation:
         self.repo = Repo(str(path))
         self.trees = Trees(self.repo.object_store)
         self.reach = ReachFinder(self.trees)
+        self.fingerprints = FingerprintMemory(self.trees, self.reach)
 
     @classmethod
     def create(cls, path: Path) -> "Generation":

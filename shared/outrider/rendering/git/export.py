@@ -1,7 +1,6 @@
 """Write what a source reads to a fresh folder: files and folders, no links, no modes, no submodules, nothing of Git.
 
-A link is replaced by what it points to, if that is among the exported parts; one that leaves them is refused by name, as is one in
-a circle. Every file is created by its folder's descriptor and never through a link, so that nothing in the repository can make a
+A link is replaced by what it points to; one that leaves the repository is refused by name, as is one in a circle. Every file is created by its folder's descriptor and never through a link, so that nothing in the repository can make a
 write land elsewhere. Files, bytes and depth are bounded before they are written.
 """
 
@@ -13,13 +12,11 @@ from pathlib import Path
 
 from outrider.rendering.errors import RenderError
 from outrider.rendering.git.bounds import MIB
+from outrider.rendering.git.links import LinkRefused, follow
 from outrider.rendering.git.reach import Reach
 from outrider.rendering.git.trees import Entry, Trees
 
 STAGE = "export"
-_LINK_HOPS_MAX = 40
-# As many as Linux follows.
-_LINK_TARGET_MAX_BYTES = 4096
 _FORBIDDEN_NAMES = frozenset({b"", b".", b"..", b".git"})
 
 
@@ -53,8 +50,19 @@ class Exporter:
         with _descriptor(target) as top:
             for path, entry in sorted(self._reach.parts.items()):
                 self._part(top, path, path, entry)
-            for vendored, path in sorted(self._reach.chart_dependencies.items()):
-                self._part(top, vendored, path, self._reach.parts.get(path) or self._must_find(path))
+            for alias, path in sorted(self._reach.aliases.items()):
+                if not self._is_written(alias):
+                    self._part(top, alias, path, self._reach.parts.get(path) or self._must_find(path))
+
+    def _is_written(self, alias: str) -> bool:
+        """Tell whether a part holds what lies at a path, so that it is there already."""
+        if not self._reach.covers(alias):
+            return False
+        try:
+            follow(self._trees, self._root, alias.encode("utf-8", "surrogateescape"))
+        except LinkRefused:
+            return False
+        return True
 
     def _count(self) -> None:
         """Refuse what has too many files before the first is written. What links add is found while writing."""
@@ -129,61 +137,15 @@ class Exporter:
                 file.write(data)
 
     def _follow(self, link: bytes) -> tuple[bytes, Entry]:
-        """Return the path and entry that a link stands for in the end, component by component as a kernel would."""
-        done: list[bytes] = []
-        waiting = link.split(b"/")
-        entry = self._root
-        hops = 0
-        while waiting:
-            part = waiting.pop(0)
-            if part in {b"", b"."}:
-                continue
-            if part == b"..":
-                if not done:
-                    raise self._refused(link)
-                done.pop()
-                entry = self._at(done, link)
-                continue
-            found = self._trees.entries(entry.object_id).get(part) if entry.is_tree else None
-            if found is None or found.is_submodule:
-                raise RenderError(STAGE, "is a link to something that does not exist", file=_shown(link))
-            if found.is_link:
-                hops += 1
-                waiting = self._target(found, link, hops) + waiting
-            else:
-                done.append(part)
-                entry = found
-        return self._checked(done, entry, link)
-
-    def _target(self, entry: Entry, link: bytes, hops: int) -> list[bytes]:
-        if hops > _LINK_HOPS_MAX:
-            raise RenderError(STAGE, "is a link that leads back to itself", file=_shown(link))
-        target = self._trees.blob(entry.object_id)
-        if target.startswith(b"/") or b"\0" in target or len(target) > _LINK_TARGET_MAX_BYTES:
-            raise self._refused(link)
-        parts = target.split(b"/")
-        if any(part.lower() == b".git" for part in parts):
-            raise self._refused(link)
-        return parts
-
-    def _at(self, parts: list[bytes], link: bytes) -> Entry:
-        entry = self._root
-        for part in parts:
-            found = self._trees.entries(entry.object_id).get(part)
-            if found is None:
-                raise self._refused(link)
-            entry = found
-        return entry
-
-    def _checked(self, parts: list[bytes], entry: Entry, link: bytes) -> tuple[bytes, Entry]:
-        path = b"/".join(parts)
-        if not self._reach.covers(path.decode("utf-8", "surrogateescape") or "."):
-            raise self._refused(link)
-        return path, entry
-
-    def _refused(self, link: bytes) -> RenderError:
-        reason = "is a link that leaves what this source reads; put a copy of the file in its place"
-        return RenderError(STAGE, reason, file=_shown(link))
+        try:
+            found = follow(self._trees, self._root, link)
+        except LinkRefused as refused:
+            raise RenderError(STAGE, refused.reason, file=_shown(link)) from None
+        if found.entry.is_tree and (found.path == b"" or link.startswith(found.path + b"/")):
+            raise RenderError(STAGE, "is a link to a folder that it lies in", file=_shown(link))
+        if not self._reach.covers(found.path.decode("utf-8", "surrogateescape") or "."):
+            raise RenderError(STAGE, "is one of more links than are followed", file=_shown(link))
+        return found.path, found.entry
 
     def _check_name(self, name: bytes, path: str) -> None:
         if name.lower() in _FORBIDDEN_NAMES or b"/" in name or b"\0" in name:

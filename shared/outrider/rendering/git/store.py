@@ -16,16 +16,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
-from outrider.rendering.exported import Export
+from outrider.rendering.errors import RenderError
+from outrider.rendering.exported import SOURCE_FOLDER, Export
 from outrider.rendering.git.access import RepositoryAccess
 from outrider.rendering.git.address import AddressPolicy, parse_address
 from outrider.rendering.git.bounds import FetchLimits, Spending
-from outrider.rendering.git.clone import PACKS_MAX, Clone
-from outrider.rendering.git.errors import GitError, PathNotFound, RepositoryUnavailable
+from outrider.rendering.git.clone import PACKS_MAX, Clone, Generation
+from outrider.rendering.git.errors import GitError, RepositoryUnavailable
 from outrider.rendering.git.export import Exporter, ExportLimits
-from outrider.rendering.git.fingerprint import Fingerprint, fingerprint
+from outrider.rendering.git.fingerprint import Fingerprint, contents
+from outrider.rendering.git.links import LinkRefused, follow
 from outrider.rendering.git.remote import Heads, Remote, UnreadableAnswer
-from outrider.spec.source import ApplicationSource
+from outrider.rendering.identity import digest
+from outrider.spec.source import ApplicationSource, SourceKind
 
 T = TypeVar("T")
 
@@ -124,15 +127,67 @@ class GitStore:
         async with repository.reading:
             return await self._on_disk(lambda: self._fingerprints(repository.clone, commit, sources))
 
+    async def files_digest(self, url: str, commit: str, files: Sequence[str]) -> str:
+        """Return a digest of what another source reads here: files by paths and patterns from the root. Those missing don't count."""
+        repository = self._repository(url)
+
+        def work() -> str:
+            with repository.clone.reader() as generation:
+                return digest(contents(generation.reach.files(generation.trees.root(commit), files)))
+
+        async with repository.reading:
+            return await self._on_disk(work)
+
+    async def read(self, url: str, commit: str, path: str, max_bytes: int) -> bytes:
+        """Return a file's content; RenderError if it is no file, or larger than it may be."""
+        repository = self._repository(url)
+
+        def work() -> bytes:
+            with repository.clone.reader() as generation:
+                return _content(generation, commit, path, max_bytes)
+
+        async with repository.reading:
+            return await self._on_disk(work)
+
+    async def write(
+        self, url: str, commit: str, source: ApplicationSource, folder: Path
+    ) -> tuple[str, SourceKind]:
+        """Write what `source` reads at `commit` to an empty folder; return the path of the source's own folder in it, and its kind.
+
+        RenderError names what can't be exported.
+        """
+        repository = self._repository(url)
+        async with repository.reading:
+            return await self._on_disk(lambda: self._export(repository.clone, commit, source, folder))
+
+    async def write_files(self, url: str, commit: str, files: Sequence[str], folder: Path) -> None:
+        """Write what another source reads here to an empty folder; what is missing is left out."""
+        repository = self._repository(url)
+
+        def work() -> None:
+            with repository.clone.reader() as generation:
+                root = generation.trees.root(commit)
+                reach = generation.reach.files(root, files)
+                Exporter(generation.trees, root, reach, self._export_limits).write(folder)
+
+        async with repository.reading:
+            await self._on_disk(work)
+
     @contextlib.asynccontextmanager
     async def export(self, url: str, commit: str, source: ApplicationSource) -> AsyncIterator[Export]:
         """Hold a folder with what `source` reads at `commit`; it is gone afterwards. RenderError names what can't be exported."""
+        async with self.folder() as folder:
+            root = folder / SOURCE_FOLDER
+            await asyncio.to_thread(root.mkdir)
+            path, kind = await self.write(url, commit, source, root)
+            yield Export(folder, path, kind, f"{parse_address(url).canonical}#{source.folder}")
+
+    @contextlib.asynccontextmanager
+    async def folder(self) -> AsyncIterator[Path]:
+        """Hold an empty folder for an export; it is gone afterwards."""
         folder = Path(await self._on_disk(lambda: tempfile.mkdtemp(dir=self._exports_root)))
         try:
-            repository = self._repository(url)
-            async with repository.reading:
-                export = await self._on_disk(lambda: self._export(repository.clone, commit, source, folder))
-            yield export
+            yield folder
         finally:
             await asyncio.shield(self._on_disk(lambda: shutil.rmtree(folder, ignore_errors=True)))
 
@@ -188,20 +243,34 @@ class GitStore:
         with clone.reader() as generation:
             root = generation.trees.root(commit)
             for source in sources:
-                try:
-                    found.append(fingerprint(generation.reach.find(root, source), source))
-                except PathNotFound as error:
-                    found.append(error)
+                found.append(generation.fingerprints.find(root, source))
         return found
 
-    def _export(self, clone: Clone, commit: str, source: ApplicationSource, folder: Path) -> Export:
+    def _export(
+        self, clone: Clone, commit: str, source: ApplicationSource, folder: Path
+    ) -> tuple[str, SourceKind]:
         with clone.reader() as generation:
             root = generation.trees.root(commit)
             reach = generation.reach.find(root, source)
             Exporter(generation.trees, root, reach, self._export_limits).write(folder)
         # A folder without manifests has left nothing behind, and is rendered to nothing.
-        (folder / source.folder).mkdir(parents=True, exist_ok=True)
-        return Export(folder, source.folder, reach.kind, f"{clone.canonical_url}#{source.folder}")
+        (folder / reach.path).mkdir(parents=True, exist_ok=True)
+        return reach.path, reach.kind
+
+
+def _content(generation: Generation, commit: str, path: str, max_bytes: int) -> bytes:
+    try:
+        found = follow(
+            generation.trees, generation.trees.root(commit), path.encode("utf-8", "surrogateescape")
+        )
+    except LinkRefused as refused:
+        raise RenderError("export", refused.reason, file=path) from None
+    if not found.entry.is_file:
+        raise RenderError("export", "is no file", file=path)
+    data = generation.trees.blob(found.entry.object_id)
+    if len(data) > max_bytes:
+        raise RenderError("export", f"has {len(data)} bytes, more than the {max_bytes} allowed", file=path)
+    return data
 
 
 def _unreadable(access: RepositoryAccess, error: UnreadableAnswer) -> RepositoryUnavailable:

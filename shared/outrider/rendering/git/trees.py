@@ -104,7 +104,7 @@ class Trees:
     def lookup(self, root: Entry, path: str) -> Entry | None:
         """Return what lies at a path below `root` ("." is `root` itself), or None. Links are not followed."""
         entry = root
-        for part in path.encode().split(b"/"):
+        for part in path.encode("utf-8", "surrogateescape").split(b"/"):
             if part == b".":
                 continue
             if not entry.is_tree:

@@ -17,6 +17,8 @@ class Job:
     options: dict[str, Any]
     release: dict[str, str]
     bounds: Bounds
+    references: Path = Path()
+    # `references/NAME` holds what is read of the source whose ref is NAME.
 
     @property
     def folder(self) -> Path:

@@ -21,7 +21,7 @@ from outrider.rendering.worker.job import Job, Outcome
 from outrider.rendering.worker.kubectl import Kubectl
 from outrider.rendering.worker.roles import Role
 
-JOB_FOLDER = "job"
+JOB_FOLDER, SOURCE_FOLDER, REFERENCES_FOLDER = "job", "source", "references"
 PYTHON_LIBRARY = Path(os.__file__).parent
 # Python imports parts of its own library, codecs for one, only when they are first used.
 
@@ -87,7 +87,8 @@ def _answer(
     slot: Path, renders: dict[str, Render], request: dict[str, Any], max_output_bytes: int
 ) -> dict[str, Any]:
     job = Job(
-        root=slot / JOB_FOLDER,
+        root=slot / JOB_FOLDER / SOURCE_FOLDER,
+        references=slot / JOB_FOLDER / REFERENCES_FOLDER,
         path=request["path"],
         kind=request["kind"],
         options=request["options"],
