@@ -1,0 +1,175 @@
+"""One agent's link and replica, wired to one another: what comes down goes to the applications, their status goes up.
+
+Nothing here depends on the hub: what the replica holds is handed over at the start, whether or not there is a link.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from edge_agent.applications import ClusterSettings, Desired
+from edge_agent.journal import Journal, Recorder
+from edge_agent.link.budget import Budget
+from edge_agent.link.inbound import Inbound
+from edge_agent.link.journal import JournalSender
+from edge_agent.link.outbound import Outbound
+from edge_agent.link.outbox import Outbox
+from edge_agent.link.resync import Resync
+from edge_agent.replica import Bundles, Database, Held, Holdings, Progress
+from edge_agent.settings import Settings
+from outrider import delta, subjects
+from outrider.bus import Connection
+from outrider.identity import credentials
+from outrider.messages import Desired as Record
+from outrider.messages import Generation
+from outrider.names import AppName, cluster_name
+from outrider.version import VERSION
+
+EPOCH_META = "status_epoch"
+MADE_META = "made_ms"
+
+
+@dataclass(frozen=True)
+class Replica:
+    """The parts of the replica."""
+
+    bundles: Bundles
+    holdings: Holdings
+    progress: Progress
+    journal: Journal
+    epoch: int
+    # of this process's status batches: above every earlier one
+    made_ms: int
+    # Unix time of the file's making: the epoch of its journal
+
+    @classmethod
+    def over(cls, database: Database, now_ms: int) -> "Replica":
+        """Return the parts over an open database, and note a fresh epoch in it."""
+        bundles = Bundles(database)
+        epoch = max(now_ms, database.meta(EPOCH_META) + 1)
+        database.set_meta(EPOCH_META, epoch)
+        made_ms = database.meta(MADE_META, now_ms)
+        database.set_meta(MADE_META, made_ms)
+        return cls(
+            bundles, Holdings(database, bundles), Progress(database), Journal(database), epoch, made_ms
+        )
+
+
+class Workloads(Protocol):
+    """What runs the applications, as far as the link needs to know."""
+
+    def configure(self, settings: ClusterSettings) -> None:
+        """Set what holds for the cluster as a whole."""
+
+    def set_desired(self, desired: Desired) -> None:
+        """Say what an application should be."""
+
+    def remove(self, app: str, uid: str, *, cascade: bool, generation: tuple[int, int]) -> None:
+        """Say that an application ends."""
+
+
+class Edge:
+    """One agent's link and replica, wired to one another and, by `start`, to what runs the applications."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        identity: credentials.Credentials,
+        replica: Replica,
+        connection: Connection,
+        clock: Callable[[], float],
+        rng: random.Random,
+    ) -> None:
+        self.name = cluster_name(identity.user.name)
+        self.connection, self.replica, self._time_zone = connection, replica, settings.time_zone
+        sender = JournalSender(connection, self.name, replica.journal, replica.made_ms, time.monotonic)
+        self.outbound = Outbound(
+            connection, self.name, Outbox(replica.epoch), sender, Budget(settings.link), self._expected, clock, rng,
+            settings.outbound,
+        )  # fmt: skip
+        self.inbound = Inbound(
+            connection, self.name, list(identity.hub_keys), replica.holdings, replica.bundles,
+            self._on_accepted, self.outbound.trouble,
+        )  # fmt: skip
+        self.recorder = Recorder(replica.journal, clock, self.outbound.journal_noted)
+        self._workloads: Workloads | None = None
+
+    def on_status(self, app: str, document: dict[str, Any]) -> None:
+        """An application's status became another."""
+        self.recorder.document(app, document)
+        self.outbound.document(app, document)
+
+    def on_removed(self, app: str, generation: tuple[int, int]) -> None:
+        """An application's removal was carried out."""
+        self.replica.holdings.forget(AppName(app), Generation(*generation))
+        self.recorder.removed(app)
+        self.outbound.removed(app)
+
+    def manifests_of(self, short_digest: str) -> list[dict[str, Any]]:
+        """Return the manifests of a bundle that is held; KeyError otherwise. Blocks."""
+        return self.replica.bundles.manifests_of(bytes.fromhex(short_digest))
+
+    def start(self, workloads: Workloads) -> None:
+        """Give them what the replica holds, and from here on what comes; the settings first, since they begin under them."""
+        self._workloads = workloads
+        self.recorder.started(VERSION)
+        workloads.configure(ClusterSettings(time_zone=self._time_zone))
+        for held in sorted(self.replica.holdings.all(), key=lambda held: held.app != subjects.SETTINGS):
+            self._hand_over(held, workloads)
+
+    async def run(self) -> None:
+        """Keep the link. Ends only by cancellation or by the first loop that fails."""
+        resync = Resync(self.connection, self.name, self.replica.holdings, self.inbound)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.inbound.run(), name="inbound")
+            tasks.create_task(resync.run(), name="resync")
+            tasks.create_task(self.outbound.run(), name="outbound")
+            tasks.create_task(tell_outages(self.connection, self.recorder), name="tell outages")
+
+    def _on_accepted(self, held: Held) -> None:
+        self.outbound.trouble(held.app, None)
+        if self._workloads is not None:
+            self._hand_over(held, self._workloads)
+
+    def _hand_over(self, held: Held, workloads: Workloads) -> None:
+        """Give a record to its application's worker; the cluster's settings, to all."""
+        record = held.record
+        generation = (record.epoch, record.counter)
+        if held.app == subjects.SETTINGS:
+            found = ClusterSettings.of(record.spec)
+            workloads.configure(replace(found, time_zone=found.time_zone or self._time_zone))
+        elif record.digest is None:
+            workloads.remove(held.app, record.uid.hex(), cascade=record.cascade, generation=generation)
+        else:
+            workloads.set_desired(_desired(held.app, record, record.digest, self.replica.bundles))
+
+    def _expected(self) -> set[AppName]:
+        # With those that are being removed: what is left out of a whole batch counts as gone.
+        return {held.app for held in self.replica.holdings.all()} - {subjects.SETTINGS}
+
+
+async def tell_outages(connection: Connection, recorder: Recorder) -> None:
+    """Write down when the link is lost and when it is back, for ever."""
+    while True:
+        await connection.wait_connected()
+        recorder.connected()
+        await connection.wait_lost()
+        recorder.disconnected()
+
+
+def _desired(app: AppName, record: Record, digest: bytes, bundles: Bundles) -> Desired:
+    spec = dict(record.spec)
+    return Desired(
+        app=app,
+        uid=record.uid.hex(),
+        generation=(record.epoch, record.counter),
+        revision=record.revision.hex() if isinstance(record.revision, bytes) else record.revision,
+        digest=delta.short(digest).hex(),
+        annotations=spec.pop("annotations", {}),
+        spec=spec,
+        cascade=record.cascade,
+        manifests=lambda: bundles.manifests(digest),
+    )
