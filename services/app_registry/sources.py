@@ -13,8 +13,9 @@ from typing import Any
 
 from outrider.names import AppName
 from outrider.records import RenderingRecord, SourceRecord, source_key
-from outrider.rendering.environment import APPLICATION, referred
+from outrider.rendering.environment import referred
 from outrider.rendering.identity import RenderContext, release
+from outrider.spec.references import APPLICATION
 from outrider.spec.source import ApplicationSource, SourceKind
 
 DEFAULT_POOL = "default"

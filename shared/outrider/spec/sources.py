@@ -1,24 +1,11 @@
 """The sources of one Application together: what each must be beside the others. Pure."""
 
-import re
 from collections.abc import Iterator, Sequence
 
-from outrider.rendering.environment import VARIABLES
+from outrider.spec.references import referred_source
 from outrider.spec.source import ApplicationSource
 
 SOURCES_MAX = 32
-_REFERENCE = re.compile(r"\$(?:\{(\w+)\}|([a-zA-Z0-9_-]+))(/|$)", re.ASCII)
-
-
-def referred_source(file: str) -> tuple[str, str] | None:
-    """Take `$ref/path` apart: the source's ref, and the path from its root. None for any other file.
-
-    `$ARGOCD_APP_NAME/values.yaml` begins with a variable of the build environment, and is a file like any other.
-    """
-    match = _REFERENCE.match(file)
-    if match is None or (match[1] or match[2]) in VARIABLES or match[1]:
-        return None
-    return match[2], file[match.end() :]
 
 
 def check_source(source: ApplicationSource) -> ApplicationSource:

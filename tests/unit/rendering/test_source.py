@@ -4,8 +4,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from outrider.spec.references import referred_source
 from outrider.spec.source import ApplicationSource, Origin, SourceKind, problems, repository_path
-from outrider.spec.sources import check_source, check_sources, referred_source
+from outrider.spec.sources import check_source, check_sources
 
 GIT = {"repoURL": "https://example.com/team/app.git", "path": "app"}
 

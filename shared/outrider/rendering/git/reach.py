@@ -16,8 +16,8 @@ from outrider.rendering.git.errors import PathNotFound
 from outrider.rendering.git.links import Followed, Inventory, LinkRefused, follow
 from outrider.rendering.git.references import References
 from outrider.rendering.git.trees import Entry, Trees
+from outrider.spec.references import referred_source
 from outrider.spec.source import ApplicationSource, SourceKind, repository_path
-from outrider.spec.sources import referred_source
 
 KUSTOMIZATION_FILES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 CHART_FILE = "Chart.yaml"
