@@ -27,6 +27,7 @@ COMMANDS = {
         "outrider_cli.projects", "project", "Look at and delete projects, see their sync windows."
     ),
     "settings": Lazy("outrider_cli.settings", "settings", "Look at and change what holds for the whole hub."),
+    "import": Lazy("outrider_cli.importing.group", "import_", "Take over what another system manages."),
     "status": Lazy("outrider_cli.status", "status", "Show the whole fleet: clusters and applications."),
 }
 

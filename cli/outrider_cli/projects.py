@@ -49,13 +49,16 @@ def list_projects(state: Path | None, output: Format) -> None:
 
 
 def _listed(items: list[Item]) -> RenderableType:
-    if not items:
-        return styled("No projects but the default one, which allows everything.", "")
     rows = [
-        [str(item["name"]), str(item.get("applications", "")), str(item.get("description") or "")]
+        [
+            str(item["name"]),
+            str(item.get("applications", "")),
+            str(item.get("windows") or ""),
+            str(item.get("description") or ""),
+        ]
         for item in items
     ]
-    return table(["NAME", "APPLICATIONS", "DESCRIPTION"], rows)
+    return table(["NAME", "APPLICATIONS", "SYNC WINDOWS", "DESCRIPTION"], rows)
 
 
 async def _spec(hub: Hub, name: str) -> tuple[Item, Item]:
@@ -74,6 +77,8 @@ def get(name: str, state: Path | None, output: Format) -> None:
 
 
 def _shown(name: str, item: Item, spec: Item) -> RenderableType:
+    if not item.get("manifest"):
+        return styled(f"Project {name} allows everything: nobody has applied another one of that name.", "")
     pairs = [
         ("name", name),
         ("description", str(spec.get("description") or "")),
@@ -175,10 +180,10 @@ def _window_name(window: Item) -> str:
 @hub_option
 @objects_option
 def delete(name: str, state: Path | None, output: Format) -> None:
-    """Delete project NAME. It is refused while applications belong to it."""
+    """Delete project NAME. Refused while applications belong to it; project default then allows everything again."""
 
     async def gone(hub: Hub) -> Item:
         return await hub.registry("project.delete", name=name)
 
-    answer = {"name": name, "result": "deleted", **asking(state, gone)}
+    answer = {**asking(state, gone), "name": name, "result": "deleted"}
     emit(answer, output, lambda: styled(f"project/{name} {answer['result']}", ""), names=[f"project/{name}"])

@@ -146,15 +146,16 @@ def add(url: str, pool: str | None, state: Path | None, output: Format, **given:
     secret = access.secret()
 
     async def added(hub: Hub) -> dict[str, Any]:
-        sealed = await _sealed(hub, secret) if secret else None
+        closed = await sealed(hub, secret) if secret else None
         shown = access.public() if secret else None
-        return await hub.registry("repo.add", url=url, pool=pool, sealed=sealed, public=shown)
+        return await hub.registry("repo.add", url=url, pool=pool, sealed=closed, public=shown)
 
     answer = {"url": url, **asking(state, added)}
     emit(answer, output, lambda: styled(f"repository {url} {answer.get('result', 'added')}", ""))
 
 
-async def _sealed(hub: Hub, secret: dict[str, str]) -> bytes:
+async def sealed(hub: Hub, secret: dict[str, str]) -> bytes:
+    """Return what is secret, sealed to the renderers' key."""
     from outrider.identity import sealing
 
     key = (await hub.registry("repo.key"))["sealing_key"]

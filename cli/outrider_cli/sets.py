@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from outrider import subjects
+from outrider_cli import freshness
 from outrider_cli.asking import asking
 from outrider_cli.output import Format, emit, fields, objects_option, styled, table
 from outrider_cli.state_folder import hub_option
@@ -45,19 +47,16 @@ def list_sets(state: Path | None, output: Format) -> None:
 def _listed(items: list[Item]) -> RenderableType:
     if not items:
         return styled("No application sets.", "")
-    rows = [[str(item["name"]), str(item.get("project") or ""), _generators(item)] for item in items]
-    return table(["NAME", "PROJECT", "GENERATORS"], rows)
+    now = datetime.now().astimezone()
+    rows = [[str(item["name"]), freshness.ago(item.get("created_at_ms"), now)] for item in items]
+    return table(["NAME", "ADDED"], rows)
 
 
 def _generators(item: Item) -> str:
-    """Return what kinds of generators a set has, from a list's item or from its manifest."""
-    found = item.get("generators")
-    if not isinstance(found, list):
-        found = ((item.get("manifest") or {}).get("spec") or {}).get("generators") or ()
-    kinds = [
-        one if isinstance(one, str) else next((key for key in one if key != "selector"), "") for one in found
-    ]
-    return ", ".join(str(kind) for kind in kinds)
+    """Return what kinds of generators a set has."""
+    found = ((item.get("manifest") or {}).get("spec") or {}).get("generators") or ()
+    kinds = (next((key for key in one if key != "selector"), "") for one in found if isinstance(one, dict))
+    return ", ".join(kinds)
 
 
 @application_sets.command()
@@ -94,10 +93,10 @@ def _shown(name: str, item: Item) -> RenderableType:
 @hub_option
 @objects_option
 def delete(name: str, state: Path | None, output: Format) -> None:
-    """Delete application set NAME."""
+    """Delete application set NAME. No application goes with it."""
 
     async def gone(hub: Hub) -> Item:
         return await hub.registry("set.delete", name=name)
 
-    answer = {"name": name, "result": "deleted", **asking(state, gone)}
+    answer = {**asking(state, gone), "name": name, "result": "deleted"}
     emit(answer, output, lambda: styled(f"set/{name} {answer['result']}", ""), names=[f"set/{name}"])

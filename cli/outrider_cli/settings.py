@@ -8,7 +8,7 @@ import click
 
 from outrider_cli.app.apply import carry_out
 from outrider_cli.asking import asking
-from outrider_cli.output import Format, emit, encoded, objects_option, output_option, styled
+from outrider_cli.output import Format, emit, fields, objects_option, output_option, styled, table
 from outrider_cli.state_folder import hub_option
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def settings() -> None:
 @hub_option
 @output_option
 def get(state: Path | None, output: Format) -> None:
-    """Show the settings as they were applied."""
+    """Show the settings. `-o yaml` prints the scripts too."""
 
     async def asked(hub: Hub) -> dict[str, Any]:
         return await hub.registry("settings.get")
@@ -40,14 +40,35 @@ def get(state: Path | None, output: Format) -> None:
     emit(answer, output, lambda: _shown(answer))
 
 
-def _shown(answer: dict[str, Any]) -> RenderableType:
-    from rich.text import Text
+_PARTS = {"health": "health check", "actions": "actions", "ignoreDifferences": "ignored differences"}
 
-    manifest = answer.get("manifest")
-    if not manifest:
-        return styled("No settings were applied: what comes with the agent holds.", "")
-    # YAML that can't steer a terminal; its indentation counts.
-    return Text(encoded(manifest, "yaml").rstrip("\n"))
+
+def _shown(answer: dict[str, Any]) -> RenderableType:
+    rows = [
+        [kind, what, _told(part, said)]
+        for part, what in _PARTS.items()
+        for kind, said in sorted((answer.get(part) or {}).items())
+    ]
+    zone = answer.get("time_zone")
+    head = fields([("time zone", str(zone) if zone else "of each agent, else UTC")])
+    if not rows:
+        return head
+    from rich.console import Group
+
+    return Group(head, "", table(["KIND", "SETTING", "WHAT"], rows))
+
+
+def _told(part: str, said: Any) -> str:
+    """Return a setting in a line; `-o yaml` has all of it."""
+    if not isinstance(said, dict):
+        return ""
+    if part == "health":
+        return f"{len(str(said.get('lua') or '').splitlines())} lines of Lua"
+    if part == "actions":
+        return ", ".join(
+            str(one.get("name")) for one in said.get("definitions") or () if isinstance(one, dict)
+        )
+    return ", ".join(str(one) for names in said.values() if isinstance(names, list) for one in names)
 
 
 @settings.command()
@@ -69,3 +90,33 @@ def apply(files: tuple[str, ...], dry_run: bool, state: Path | None, output: For
     if not wanted and not chosen.refused:
         raise Failed("no ConfigMap argocd-cm in what was given")
     carry_out(chosen._replace(taken=wanted, others=[]), state, output, dry_run=dry_run)
+
+
+@settings.command("set")
+@click.option(
+    "--time-zone",
+    required=True,
+    metavar="ZONE",
+    help="In which sync windows are read, as Europe/Berlin, on clusters that have none of their own; '' for none.",
+)
+@hub_option
+@output_option
+def set_(time_zone: str, state: Path | None, output: Format) -> None:
+    """Change single settings."""
+    _changed(state, output, "settings.set", time_zone=time_zone)
+
+
+@settings.command()
+@hub_option
+@output_option
+def delete(state: Path | None, output: Format) -> None:
+    """Take all settings back: what comes with the agents holds again."""
+    _changed(state, output, "settings.delete")
+
+
+def _changed(state: Path | None, output: Format, verb: str, **given: Any) -> None:
+    async def asked(hub: Hub) -> dict[str, Any]:
+        return await hub.registry(verb, **given)
+
+    answer = asking(state, asked)
+    emit(answer, output, lambda: styled(f"settings {answer['result']}", ""))

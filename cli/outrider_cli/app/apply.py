@@ -57,23 +57,23 @@ def carry_out(chosen: Chosen, state: Path | None, output: Format, *, dry_run: bo
     unread = [outline(one, dry_run=True) for one in chosen.refused]
     told = 0
 
-    def tell(outcome: Outcome) -> None:
+    def tell_one(outcome: Outcome) -> None:
         nonlocal told
         told += 1
-        _tell(outcome, output)
+        tell(outcome, output)
 
     async def applied(hub: Hub) -> list[Outcome]:
         checked = await _checked(hub, chosen.taken)
         if unread or any("error" in one for one in checked) or dry_run:
             return [*unread, *checked]
-        return await apply_all(hub, chosen.taken, dry_run=False, tell=tell)
+        return await apply_all(hub, chosen.taken, dry_run=False, tell=tell_one)
 
     try:
         outcomes = asking(state, applied)
     except Failed:
         # What was found out without the hub is told all the same.
         for outcome in unread:
-            _tell(outcome, output)
+            tell(outcome, output)
         raise
     if not told:
         _tell_check(_in_file_order(outcomes, chosen.files), output)
@@ -97,12 +97,13 @@ def _tell_check(outcomes: list[Outcome], output: Format) -> None:
     """Tell what a check found: only what is wrong, if something is."""
     refused = [one for one in outcomes if "error" in one]
     for outcome in refused or outcomes:
-        _tell(outcome, output)
+        tell(outcome, output)
     if refused and len(outcomes) > 1 and output not in ("json", "yaml"):
         note(f"nothing was written: {len(refused)} of {len(outcomes)} objects are refused")
 
 
-def _tell(outcome: Outcome, output: Format) -> None:
+def tell(outcome: Outcome, output: Format) -> None:
+    """Print what became of an object: where it is refused on standard error, as programs get it elsewhere."""
     if output in ("json", "yaml"):
         return
     where = place_of(outcome)

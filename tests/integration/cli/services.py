@@ -17,6 +17,9 @@ from outrider.identity.accounts import cluster_user_jwt
 from outrider.tasks import background
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
+PASSED_ON = (
+    "terminate", "refresh", "rollback", "tree", "diff", "manifest", "actions", "action", "approve",
+)  # fmt: skip
 NOW_MS = 1_760_000_000_000
 
 
@@ -51,6 +54,11 @@ class Services:
     applications: dict[str, dict[str, Any]] = field(default_factory=dict)
     others: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     # projects, sets and settings, by kind and name
+    settings: dict[str, Any] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+    # what `app.check` says against an object, by its name
+    answers: dict[Any, Any] = field(default_factory=dict)
+    # of agents, by what was asked, or by that and an object's name
     statuses: dict[str, dict[str, Any]] = field(default_factory=dict)
     presences: list[dict[str, Any]] = field(default_factory=list)
     resources: list[dict[str, Any]] = field(default_factory=list)
@@ -104,6 +112,70 @@ class Services:
         if not arguments.get("dry_run"):
             held[key] = manifest
         return {"name": name, "kind": kind, "result": result, "warnings": []}
+
+    async def check(self, arguments: dict[str, Any]) -> Any:
+        """`hub.registry.app.check`: refuses what `refused` says, by name."""
+        manifest = arguments["manifest"]
+        name = manifest["metadata"]["name"]
+        refusals = [self.refused[name]] if name in self.refused else []
+        return {
+            "refusals": refusals,
+            "warnings": [],
+            "needs": {"repositories": [], "cluster": "", "project": ""},
+        }
+
+    def _other(self, kind: str, name: str) -> dict[str, Any]:
+        if (kind, name) not in self.others:
+            raise RequestRefused(f"there is no {kind} {name!r}")
+        return self.others[kind, name]
+
+    def _others(self, kind: str) -> Any:
+        async def listed(arguments: dict[str, Any]) -> Any:
+            names = sorted(name for held, name in self.others if held == kind)
+            return self.paged(
+                [{"name": name, "applications": 3, "windows": 1, "created_at_ms": NOW_MS} for name in names],
+                arguments,
+            )
+
+        async def get(arguments: dict[str, Any]) -> Any:
+            name = arguments["name"]
+            if (kind, name) == ("AppProject", "default") and (kind, name) not in self.others:
+                return {"name": name, "manifest": None, "applications": 3}
+            return {"name": name, "manifest": self._other(kind, name), "applications": 3}
+
+        async def delete(arguments: dict[str, Any]) -> Any:
+            self._other(kind, arguments["name"])
+            del self.others[kind, arguments["name"]]
+            return {"name": arguments["name"], "result": "removed"}
+
+        return {"list": listed, "get": get, "delete": delete}
+
+    async def get_settings(self, _arguments: dict[str, Any]) -> Any:
+        """`hub.registry.settings.get`."""
+        return self.settings
+
+    async def set_settings(self, arguments: dict[str, Any]) -> Any:
+        """`hub.registry.settings.set`."""
+        self.settings |= arguments
+        return {"result": "updated"}
+
+    async def delete_settings(self, _arguments: dict[str, Any]) -> Any:
+        """`hub.registry.settings.delete`."""
+        self.settings = {}
+        return {"result": "updated"}
+
+    def passed_on(self, verb: str) -> Any:
+        """What the registry passes on to an agent, whose answers are in `answers`; by object, if the request names one."""
+
+        async def answered(arguments: dict[str, Any]) -> Any:
+            await self.get_application(arguments)
+            resource = arguments.get("resource")
+            answer = self.answers.get((verb, resource["name"]) if resource else verb, self.answers.get(verb))
+            if answer is None:
+                raise RequestRefused("cluster 'shop1' is offline: it goes on with what it has")
+            return answer
+
+        return answered
 
     async def get_application(self, arguments: dict[str, Any]) -> Any:
         """`hub.registry.app.get`."""
@@ -227,7 +299,13 @@ class Services:
             "cluster.get": self._cluster_get, "repo.add": self.add_repository, "repo.remove": self.remove_repository,
             "repo.list": self.list_repositories, "repo.key": self._repo_key, "app.apply": self.apply,
             "app.get": self.get_application, "app.delete": self.delete_application, "app.sync": self.sync,
+            "app.check": self.check, "settings.get": self.get_settings, "settings.set": self.set_settings,
+            "settings.delete": self.delete_settings,
         }  # fmt: skip
+        for verb in PASSED_ON:
+            registry[f"app.{verb}"] = self.passed_on(verb)
+        for word, kind in (("project", "AppProject"), ("set", "ApplicationSet")):
+            registry |= {f"{word}.{verb}": handle for verb, handle in self._others(kind).items()}
         status = {
             "apps": self.statuses_page, "app": self.one_status, "summary": self.summary, "clusters": self._presences,
             "cluster": self._presence, "resources": self._resources,

@@ -1,0 +1,116 @@
+"""Have the hub judge each object, and put together what is known. Nothing is written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from outrider import subjects
+from outrider_cli.applying import DOCUMENT_MAX_BYTES
+from outrider_cli.failure import Refused
+from outrider_cli.importing.clusters import ClusterMap, Registered
+from outrider_cli.importing.credentials import repositories_needed
+from outrider_cli.importing.fitting import Fitted, fit
+from outrider_cli.importing.report import Judged, Report, clusters_of, repositories_of, single
+from outrider_cli.progress import counting
+from outrider_cli.together import together
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from outrider_cli.documents import Found
+    from outrider_cli.hub import Hub
+    from outrider_cli.importing.held import Held
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """How objects are to be taken over."""
+
+    cluster_map: Mapping[str, str]
+    manual_sync: bool = False
+
+
+async def judge(hub: Hub, held: Held, wanted: Wanted) -> Report:
+    """Return what would become of Argo CD's objects."""
+    here = [
+        Registered(str(item["name"]), str(item.get("server") or ""))
+        async for item in hub.pages(subjects.registry("cluster.list"))
+    ]
+    registered = {
+        canonical(str(item["url"])): item async for item in hub.pages(subjects.registry("repo.list"))
+    }
+    clusters = ClusterMap(wanted.cluster_map, here, held.clusters)
+    with counting("checked", len(held.objects)) as count:
+
+        async def one(found: Found) -> Judged:
+            judged = await _judge(hub, found, clusters, manual_sync=wanted.manual_sync)
+            count()
+            return judged
+
+        judged = await together(one, held.objects)
+    unread = [Judged(one, refusals=(one.error,)) for one in held.unread]
+    objects = single([*unread, *judged])
+    taken = [one for one in objects if not one.refusals]
+    return Report(
+        objects,
+        repositories_needed(taken, held, registered, canonical),
+        clusters_of(taken, held, here),
+        held.other_kinds,
+    )
+
+
+async def _judge(hub: Hub, found: Found, clusters: ClusterMap, *, manual_sync: bool) -> Judged:
+    manifest = found.manifest or {}
+    fitted = fit(manifest, clusters, manual_sync=manual_sync)
+    refusals, warnings, needs = [*fitted.refusals], [*found.warnings, *fitted.warnings], [*_needs(fitted)]
+    try:
+        answer = await _checked(hub, fitted)
+    except Refused as error:
+        refusals.append(error.format_message())
+    else:
+        refusals += _texts(answer.get("refusals"))
+        warnings += _texts(answer.get("warnings"))
+        needs += _texts((answer.get("needs") or {}).get("repositories"))
+    namespace = manifest["metadata"].get("namespace")
+    return Judged(
+        found=_replaced(found, fitted.manifest),
+        namespace=namespace if isinstance(namespace, str) else "",
+        refusals=tuple(dict.fromkeys(refusals)),
+        warnings=tuple(dict.fromkeys(warnings)),
+        needs=tuple(dict.fromkeys(needs)),
+    )
+
+
+def _replaced(found: Found, manifest: dict[str, Any]) -> Found:
+    from dataclasses import replace
+
+    return replace(found, manifest=manifest, warnings=())
+
+
+def _needs(fitted: Fitted) -> list[str]:
+    return list(repositories_of(fitted.manifest))
+
+
+async def _checked(hub: Hub, fitted: Fitted) -> dict[str, Any]:
+    from outrider import codec
+
+    size_bytes = len(codec.canonical(fitted.manifest))
+    if size_bytes > DOCUMENT_MAX_BYTES:
+        raise Refused(f"has {size_bytes} bytes, more than the {DOCUMENT_MAX_BYTES} that the hub takes")
+    return await hub.registry("app.check", manifest=fitted.manifest)
+
+
+def _texts(value: Any) -> list[str]:
+    return [str(one) for one in value] if isinstance(value, list | tuple) else []
+
+
+def canonical(url: str) -> str:
+    """Return what all spellings of a repository's URL have in common."""
+    from outrider.rendering.git.address import parse_address
+    from outrider.rendering.git.errors import AddressRefused
+
+    try:
+        return parse_address(url).canonical.rstrip("/").removesuffix(".git")
+    except AddressRefused:
+        return url
