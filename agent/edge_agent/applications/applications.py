@@ -24,6 +24,7 @@ from edge_agent.applications.model import (
     Removal,
     Settings,
 )
+from edge_agent.applications.state import State, set_error
 from edge_agent.applications.surroundings import Surroundings, no_bundles, no_link
 from edge_agent.applications.watches import Watched, Watches
 from edge_agent.applications.worker import Worker
@@ -110,11 +111,13 @@ class Applications:
         """Say what an application should be. Idempotent; an older generation than known is ignored."""
         self._worker(desired.app).desire(desired)
 
-    def remove(self, app: str, uid: str, *, cascade: bool, generation: Generation) -> None:
+    def remove(
+        self, app: str, uid: str, *, cascade: bool, generation: Generation, propagation: str = "foreground"
+    ) -> None:
         """Say that an application ends; `on_removed` tells when it is done. An older generation than known
         is ignored.
         """
-        self._worker(app).remove(Removal(app, uid, cascade, generation))
+        self._worker(app).remove(Removal(app, uid, cascade, generation, propagation))
 
     def configure(self, settings: ClusterSettings) -> None:
         """Set what holds for the cluster as a whole; every application looks again."""
@@ -134,6 +137,17 @@ class Applications:
         """Return an application's last status document."""
         worker = self._workers.get(app)
         return worker.state.document if worker else None
+
+    def about(self, app: str) -> tuple[State, Surroundings]:
+        """Return what is known of an application, for who looks and changes nothing. Raises `KeyError`."""
+        return self._workers[app].state, self._around
+
+    def note(self, app: str, condition: str, message: str) -> None:
+        """Set a condition of an application, or with an empty message clear it."""
+        worker = self._workers.get(app)
+        if worker is not None:
+            set_error(worker.state, condition, message)
+            worker.wake()
 
     def names(self) -> list[str]:
         """Return the applications that are known."""

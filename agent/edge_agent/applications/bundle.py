@@ -10,6 +10,8 @@ from edge_agent.applications.state import Index, State
 from edge_agent.cluster import Key, Kind, Object, UnknownKind
 from edge_agent.diff import digest
 from edge_agent.sync import Prepared, kinds_in, prepare
+from edge_agent.sync.phases import DELETE_PHASES
+from edge_agent.sync.project import Project
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,6 +45,10 @@ class Bundle:
         """Return the manifests, ready to be applied."""
         return (await self._load()).manifests
 
+    async def hook_manifests(self) -> Mapping[str, Object]:
+        """Return the hooks' manifests, by hook id."""
+        return (await self._load()).hook_manifests
+
     async def refresh_index(self) -> Index:
         """Return what is remembered of the bundle; prepare it where it is another one, or the cluster
         serves more kinds.
@@ -55,8 +61,10 @@ class Bundle:
                 {entry.key: entry for entry in prepared.entries},
                 prepared.problems,
                 prepared.repeated,
-                frozenset(entry.kind for entry in prepared.entries if not self._known(entry.kind)),
+                frozenset(kind for kind in _kinds(prepared) if not self._known(kind)),
+                prepared.hooks,
             )
+            self._note_end(prepared)
         return index
 
     def _identity(self) -> str:
@@ -65,8 +73,22 @@ class Bundle:
         if desired is None:
             raise RuntimeError(f"{self._state.app} has nothing desired")
         rules = [rule.value for rule in policy.ignore]
-        settings = [policy.namespace, policy.prune, sorted(policy.options.items()), rules]
+        project = repr(Project.of(desired.spec))
+        settings = [policy.namespace, policy.prune, sorted(policy.options.items()), rules, project]
         return f"{desired.digest}:{digest(settings).hex()}"
+
+    def _note_end(self, prepared: Prepared) -> None:
+        """Keep what the application's end will need: bundle and spec may be gone by then."""
+        progress, desired = self._state.progress, self._state.desired
+        if progress is None or desired is None:
+            return
+        project = Project.of(desired.spec)
+        progress.delete_hooks = {
+            hook.id: prepared.hook_manifests[hook.id]
+            for hook in prepared.hooks
+            if hook.phase in DELETE_PHASES and not project.refusal(hook.key)
+        }
+        progress.sync_options = dict(self._state.policy.options)
 
     async def _served_since(self, index: Index) -> bool:
         for kind in index.unserved:
@@ -100,3 +122,7 @@ class Bundle:
     def _scope(self, kind: Kind) -> bool | None:
         resource = self._around.cluster.discovery.known(kind)
         return resource.namespaced if resource else None
+
+
+def _kinds(prepared: Prepared) -> set[Kind]:
+    return {entry.kind for entry in prepared.entries} | {hook.kind for hook in prepared.hooks}

@@ -34,9 +34,14 @@ def document(state: State, index: Index | None, around: Surroundings, *, blind: 
     to stand for now.
     """
     entries = index.entries if index else {}
-    extra = {live.key: live for live in around.inventory.tracked(state.app) if live.key not in entries}
+    extra = {
+        live.key: live
+        for live in around.inventory.tracked(state.app)
+        # Hooks come and go with syncs: they count neither for the status nor for health.
+        if live.key not in entries and not live.hook
+    }
     resources = [
-        *(_wanted(entry, state, around) for entry in entries.values() if not entry.hook),
+        *(_wanted(entry, state, around) for entry in entries.values()),
         *(_unwanted(live) for live in extra.values()),
     ]
     health = (
@@ -103,7 +108,7 @@ def _place(resource: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _health(entries: Iterable[Entry], extra: Iterable[Live], around: Surroundings) -> Health:
-    wanted = [around.inventory.get(entry.key) for entry in entries if not entry.hook]
+    wanted = [around.inventory.get(entry.key) for entry in entries]
     return application_health(
         (live is not None, live.health if live and live.counts else None) for live in (*wanted, *extra)
     )

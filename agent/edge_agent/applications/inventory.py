@@ -14,8 +14,11 @@ from typing import Any
 from edge_agent.cluster import FIELD_MANAGER, Key, Kind, key_of, kind_of
 from edge_agent.diff import LiveState, state_of
 from edge_agent.health import Health, check
-from edge_agent.sync import claimed_by, order, tracked_to
+from edge_agent.sync import claimed_by, is_hook, order, tracked_to
 from edge_agent.sync import options as sync_options
+
+# Hooks that went whose last state is remembered: a sync asks for it in its next pass.
+ENDED_MAX = 256
 
 IGNORE_HEALTH = "argocd.argoproj.io/ignore-healthcheck"
 
@@ -40,6 +43,10 @@ class Live:
     images: tuple[str, ...]
     options: sync_options.Options
     wave: int
+    hook: bool = False
+    """Whether it is a hook: run, and never kept in sync or pruned."""
+    outcome: Health | None = None
+    """A hook's health, even while it is being deleted: how it ended."""
 
     def decides(self) -> tuple[object, ...]:
         """Return what, when it changes, an application wants to know."""
@@ -52,12 +59,13 @@ class Live:
             self.counts,
             self.deleting,
             self.images,
+            self.outcome,
         )
 
 
 def live_of(found: Mapping[str, Any]) -> Live:
     """Take from an object what is kept of it."""
-    key, metadata = key_of(found), found["metadata"]
+    key, metadata, hook = key_of(found), found["metadata"], is_hook(found)
     annotations = metadata.get("annotations") or {}
     return Live(
         key=key,
@@ -70,13 +78,21 @@ def live_of(found: Mapping[str, Any]) -> Live:
         health=check(key.group, key.kind, found),
         counts=annotations.get(IGNORE_HEALTH) != "true",
         deleting=bool(metadata.get("deletionTimestamp")),
-        images=tuple(sorted(set(_images(found)))),
+        images=tuple(sorted(set(images_of(found)))),
         options=sync_options.of_object(found),
         wave=order.wave(found),
+        hook=hook,
+        outcome=_outcome(key, found) if hook else None,
     )
 
 
-def _images(found: Mapping[str, Any]) -> Iterable[str]:
+def _outcome(key: Key, found: Mapping[str, Any]) -> Health | None:
+    metadata = {name: value for name, value in found["metadata"].items() if name != "deletionTimestamp"}
+    return check(key.group, key.kind, {**found, "metadata": metadata})
+
+
+def images_of(found: Mapping[str, Any]) -> Iterable[str]:
+    """Yield the images of a Pod, or of what makes Pods."""
     spec = found.get("spec")
     if not isinstance(spec, Mapping):
         return
@@ -96,6 +112,7 @@ class Inventory:
         """`changed` is told an object and the applications that it names or named."""
         self._changed = changed
         self._kinds: dict[tuple[str, str], dict[Key, Live]] = {}
+        self._ended: dict[str, Health | None] = {}
 
     def get(self, key: Key) -> Live | None:
         """Return what is known of an object; None: not there, or not labelled."""
@@ -104,6 +121,10 @@ class Inventory:
     def tracked(self, app: str) -> list[Live]:
         """Return an application's objects."""
         return [live for held in self._kinds.values() for live in held.values() if live.tracked == app]
+
+    def ended(self, uid: str) -> tuple[bool, Health | None]:
+        """Say whether a hook with this uid was seen and is gone, and how it stood when it was seen last."""
+        return uid in self._ended, self._ended.get(uid)
 
     def of_kind(self, group: str, kind: str) -> dict[Key, Live]:
         """Return what is known of a kind."""
@@ -134,6 +155,10 @@ class Inventory:
         if before is None or older(resource_version, before.resource_version):
             return
         del held[key]
+        if before.hook:
+            self._ended[before.uid] = before.outcome
+            while len(self._ended) > ENDED_MAX:
+                del self._ended[next(iter(self._ended))]
         self._tell(key, before, None)
 
     def drop(self, group: str, kind: str) -> None:

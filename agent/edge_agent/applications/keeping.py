@@ -36,6 +36,12 @@ async def keep(state: State, around: Surroundings) -> None:
     progress = state.progress
     if progress is None:
         return
+    # One after the other: an older value must not overtake a newer one on its way to the disk.
+    async with state.writing:
+        await _put(state, progress, around)
+
+
+async def _put(state: State, progress: Progress, around: Surroundings) -> None:
     if state.index is not None:
         progress.in_sync = _found_in_sync(state, state.index, progress)
     value = progress.value()
@@ -43,7 +49,7 @@ async def keep(state: State, around: Surroundings) -> None:
     if written == state.written:
         return
     try:
-        await around.store.put(state.app, value)
+        await around.store.put(state.app, value, progress.bundles)
     except OSError as error:
         set_error(state, "StorageError", f"progress can't be written down: {error}")
         return

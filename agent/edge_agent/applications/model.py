@@ -72,6 +72,8 @@ class Removal:
     uid: str
     cascade: bool
     generation: Generation
+    propagation: str = "foreground"
+    """What becomes of the children of its objects: `foreground`, `background` or `orphan`."""
 
 
 class ProgressStore(Protocol):
@@ -136,10 +138,13 @@ class Settings:
     # don't occupy the cluster.
     heal_burst: int = 200
     heal_per_s: float = 1.0
+    # Between the waves of a sync, once one has changed something: a controller needs a moment to say of a custom
+    # resource that it is not healthy any more. Built-in kinds say so at once (`observedGeneration`). Argo CD: 2.
+    wave_delay_s: float = 0.5
     # One sync may take this long, waits for health included, before it counts as failed; 0: as long as it takes,
     # which is Argo CD's default too. Annotation `outrider.dev/sync-timeout` sets it for one application.
     sync_timeout_s: float = 0.0
-    # In which windows that name no time zone are read, where the hub sets none for the cluster. An IANA name.
-    time_zone: str = "UTC"
-    # The site's clock may be set while an application waits for a window: it looks again after this long.
+    # The site's clock may be set while an application waits for a sync window: it looks again after this long.
     clock_check_s: float = 3600.0
+    # A bundle that somebody wants synced in place of the desired one comes within this long, or not at all.
+    obtain_s: float = 120.0

@@ -8,142 +8,110 @@ failed, and the next pass goes on.
 
 from __future__ import annotations
 
-import contextlib
+import asyncio
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from edge_agent.applications.apply import apply, ensure_namespace, failed, validate
-from edge_agent.applications.compare import in_sync, shared
-from edge_agent.applications.doomed import doomed
+from edge_agent.applications.apply import apply, validate
+from edge_agent.applications.facts import facts_of, learn_kinds, look_at_clearing, refusals, waits_for_serving
+from edge_agent.applications.hooks import (
+    HookSite,
+    NotWritten,
+    clean_hooks,
+    look_at_hooks,
+    run_hooks,
+    stop_former_hooks,
+    write_down,
+)
+from edge_agent.applications.namespace import ensure_namespace
+from edge_agent.applications.outcomes import complete
 from edge_agent.applications.prune import prune
 from edge_agent.applications.sync_context import SyncContext, each
-from edge_agent.cluster import Key, UnknownKind
-from edge_agent.health import MISSING, Health
-from edge_agent.sync import Apply, Await, Doomed, Entry, Facts, Finished, Prune, Result, Validate, next_step
+from edge_agent.sync import (
+    Apply,
+    Await,
+    Clean,
+    Fail,
+    Finished,
+    Prune,
+    RunHooks,
+    Stage,
+    Step,
+    Validate,
+    next_step,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-_DEFINITION = "CustomResourceDefinition"
+    from collections.abc import Awaitable
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """The sync goes on when something changes; `soon`: or shortly, since nothing tells when an API begins
-    to be served.
+    """The sync goes on when something changes, or after `within_s`; `soon`: shortly, since nothing tells when
+    an API begins to be served, or a disk has room again.
     """
 
     reason: str
     soon: bool
+    within_s: float | None = None
 
 
 async def operate(context: SyncContext) -> Waiting | Finished:
     """Go on until the sync is over or must wait. Raises `Transient`."""
-    app = context.state.app
-    await ensure_namespace(context)
-    while True:
-        await _learn_kinds(context)
-        match next_step(_facts(context)):
-            case Validate(entries):
-                await each(entries, partial(validate, context=context), f"validate for {app}")
-            case Apply(entries):
-                await each(entries, partial(apply, context=context), f"apply for {app}")
-            case Prune(going):
-                await each(going, partial(prune, context=context), f"prune for {app}")
-            case Await(keys, reason):
-                soon = any(key.kind == _DEFINITION and _is_there(key, context) for key in keys)
-                return Waiting(reason, soon)
-            case Finished() as finished:
-                _complete(finished, context)
-                return finished
-
-
-def _facts(context: SyncContext) -> Facts:
     state, around = context.state, context.around
-    about = [entry for entry in context.index.entries.values() if context.is_about(entry.key)]
-    return Facts(
-        entries=tuple(sorted((entry for entry in about if not entry.hook), key=lambda entry: entry.place)),
-        to_apply={entry.key for entry in about if not in_sync(entry, state, around)},
-        doomed=tuple(_doomed(context)),
-        done=context.running.done,
-        valid=context.running.valid,
-        ready=lambda key: _ready(key, context),
-        health=lambda key: _health(key, context),
-        refused=tuple(_refused(about, context)),
-    )
+    left = await stop_former_hooks(state, around)
+    if left:
+        return Waiting(f"waits for the end of {left[0]}, a hook of the sync before", soon=False)
+    await _prepare_namespace(context)
+    while True:
+        await learn_kinds(context)
+        await look_at_hooks(state, around)
+        await look_at_clearing(context)
+        step = next_step(facts_of(context))
+        try:
+            await _carry_out(step, context)
+        except NotWritten as error:
+            return Waiting(f"waits: no hook runs that can't be written down: {error}", soon=True)
+        if isinstance(step, Await):
+            return Waiting(step.reason, waits_for_serving(step.keys, context), step.within_s)
+        if isinstance(step, Finished):
+            complete(step, context)
+            return step
 
 
-def _doomed(context: SyncContext) -> Iterable[Doomed]:
-    """Yield what is to be pruned; of what stays, note why."""
-    request, running = context.running.request, context.running
-    for found in doomed(context.state, context.index, context.around):
-        if request is not None and request.resources and not context.is_about(found.key):
-            continue
-        if running.prune and not found.kept:
-            yield found
-        elif found.key not in running.done:
-            why = found.kept or "left: pruning was not asked for"
-            running.done[found.key] = Result(found.key, found.kind, "PruneSkipped", why)
+async def _prepare_namespace(context: SyncContext) -> None:
+    if not any(refusals(context)):
+        await ensure_namespace(context)
 
 
-def _refused(about: Iterable[Entry], context: SyncContext) -> Iterable[Result]:
-    """Yield what keeps the sync from touching anything."""
-    state = context.state
-    if context.running.only is None:
-        for problem in context.index.problems:
-            yield Result(problem.key, problem.kind, "SyncFailed", str(problem))
-    exclusive = state.policy.on("FailOnSharedResource")
-    for entry in about:
-        other = shared(entry, state, context.around)
-        if entry.hook:
-            yield failed(entry, f"hook {entry.hook} is not supported by this agent")
-        elif other and exclusive:
-            yield failed(entry, f"belongs to application {other}, and FailOnSharedResource is set")
+async def _carry_out(step: Step, context: SyncContext) -> None:
+    app = context.state.app
+    match step:
+        case Validate(entries, hooks):
+            await each([*entries, *hooks], partial(validate, context=context), f"validate for {app}")
+        case Apply(entries, stage):
+            await _change(stage, context, each(entries, partial(apply, context=context), f"apply for {app}"))
+        case RunHooks(hooks, stage):
+            await _change(stage, context, run_hooks(hooks, await _site(context)))
+        case Prune(going, stage):
+            await _change(stage, context, each(going, partial(prune, context=context), f"prune for {app}"))
+        case Clean(hooks):
+            await clean_hooks(hooks, await _site(context))
+        case Fail(message):
+            context.progress.hooks.failure = message
+            await write_down(context.state, context.around)
 
 
-def _complete(finished: Finished, context: SyncContext) -> None:
-    """Say of each object of the sync what became of it."""
-    done = context.running.done
-    about = [entry for entry in context.index.entries.values() if context.is_about(entry.key)]
-    for result in _refused(about, context):
-        done[result.key] = result
-    for entry in about:
-        if entry.key in done or entry.hook:
-            continue
-        if in_sync(entry, context.state, context.around):
-            done[entry.key] = Result(entry.key, entry.kind, "Synced", "unchanged")
-        elif not finished.succeeded:
-            done[entry.key] = Result(entry.key, entry.kind, "SyncSkipped", "left as it was")
+async def _change(stage: Stage, context: SyncContext, doing: Awaitable[object]) -> None:
+    """Change something; the next stage is held back for a while, so that controllers take in what changed."""
+    running = context.running
+    running.touched, running.stage = True, stage
+    try:
+        await doing
+    finally:
+        running.pause_until_s = asyncio.get_running_loop().time() + context.around.settings.wave_delay_s
 
 
-async def _learn_kinds(context: SyncContext) -> None:
-    """Ask for kinds whose definition this sync brought."""
-    discovery = context.around.cluster.discovery
-    brought = {
-        entry.kind
-        for entry in context.index.entries.values()
-        if any(key.kind == _DEFINITION and _is_there(key, context) for key in entry.needs)
-    }
-    for kind in sorted(kind for kind in brought if discovery.known(kind) is None):
-        with contextlib.suppress(UnknownKind):
-            await discovery.resource(kind)
-
-
-def _ready(key: Key, context: SyncContext) -> bool:
-    """A namespace can be used once it is there, a definition once its kind is served."""
-    if not _is_there(key, context):
-        return False
-    if key.kind != _DEFINITION:
-        return True
-    dependents = {entry.kind for entry in context.index.entries.values() if key in entry.needs}
-    return all(context.around.cluster.discovery.known(kind) for kind in dependents)
-
-
-def _is_there(key: Key, context: SyncContext) -> bool:
-    return context.around.inventory.get(key) is not None
-
-
-def _health(key: Key, context: SyncContext) -> Health | None:
-    live = context.around.inventory.get(key)
-    return live.health if live else Health(MISSING)
+async def _site(context: SyncContext) -> HookSite:
+    return HookSite(context.state, context.around, await context.bundle.hook_manifests(), context.options)

@@ -25,7 +25,7 @@ async def prune(found: Doomed, context: SyncContext) -> None:
     if around.desired_elsewhere(found.key, context.state.app):
         done[found.key] = Result(found.key, found.kind, "PruneSkipped", "left: another application wants it")
         return
-    propagation = context.state.policy.options.get("PrunePropagationPolicy", "foreground").capitalize()
+    propagation = context.options.get("PrunePropagationPolicy", "foreground").capitalize()
     try:
         await delete(found, context.state.app, around, propagation)
     except Transient:

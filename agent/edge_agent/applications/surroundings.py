@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -78,6 +79,11 @@ class Surroundings:
     def now(self) -> str:
         """Return the time as documents have it: RFC 3339, UTC, seconds."""
         return self.clock().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    def sync_id(self) -> str:
+        """Return a name that no other sync has: hooks carry it."""
+        drawn = f"{self.clock().isoformat()}/{self.chance.getrandbits(64)}"
+        return hashlib.sha256(drawn.encode()).hexdigest()[:12]
 
     @contextlib.asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from edge_agent.cluster import ClusterError, Key, Transient
+from edge_agent.sync import Entry, Hook, options
+from edge_agent.sync.project import Project
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
     from edge_agent.applications.bundle import Bundle
+    from edge_agent.applications.progress import Progress
     from edge_agent.applications.state import Index, Running, State
     from edge_agent.applications.surroundings import Surroundings
 
@@ -27,6 +30,43 @@ class SyncContext:
     index: Index
     bundle: Bundle
     around: Surroundings
+
+    @property
+    def progress(self) -> Progress:
+        """What outlives the process."""
+        if self.state.progress is None:
+            raise RuntimeError(f"the progress of {self.state.app} was not read")
+        return self.state.progress
+
+    @property
+    def options(self) -> options.Options:
+        """The sync options in force: the request's, where it has any, in place of the application's."""
+        request = self.running.request
+        asked = request.options if request else None
+        return self.state.policy.options if asked is None else options.parse(asked)
+
+    @property
+    def project(self) -> Project:
+        """What the application's project allows."""
+        return Project.of(self.state.desired.spec if self.state.desired else {})
+
+    @property
+    def is_whole(self) -> bool:
+        """Say whether the sync is about everything: only then hooks run."""
+        request = self.running.request
+        return self.running.only is None and not (request and request.resources)
+
+    @property
+    def runs_hooks(self) -> bool:
+        """Say whether hooks run in this sync."""
+        request = self.running.request
+        return self.is_whole and not (request and request.strategy == "apply")
+
+    def on(self, option: str, thing: Entry | Hook | None = None, *, default: bool = False) -> bool:
+        """Say whether a sync option is on, for an object or for the sync as a whole."""
+        return options.enabled(
+            option, thing.options if thing else options.NONE, self.options, default=default
+        )
 
     def is_about(self, key: Key) -> bool:
         """Say whether the sync is about an object."""

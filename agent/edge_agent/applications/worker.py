@@ -46,6 +46,7 @@ class Worker:
         self._timer: asyncio.TimerHandle | None = None
         self._due = False
         self._newest: Desired | Removal | None = None
+        self._desired: Desired | None = None
         self._requests: list[Operation] = []
         self._failures = 0
         self._failing_since_s = 0.0
@@ -74,7 +75,7 @@ class Worker:
         """Take in what the application should be, unless something newer is known."""
         if desired.generation < self.generation:
             return
-        self._newest = desired
+        self._newest = self._desired = desired
         self.wake()
 
     def remove(self, removal: Removal) -> None:
@@ -169,6 +170,8 @@ class Worker:
         """A pass is about one desired state from its beginning to its end."""
         if isinstance(self._newest, Removal):
             self.state.removal = self._newest
+            # The end may overtake the state that it ends.
+            self.state.desired = self.state.desired or self._desired
         else:
             self.state.desired, self.state.removal = self._newest, None
 
@@ -189,6 +192,9 @@ class Worker:
         if await remove(self.state, self._around):
             self._finished(self)
             return None
+        due_s = self.state.retry_at_s - asyncio.get_running_loop().time()
+        if due_s > 0:
+            return due_s
         return self._around.settings.unwatched_s if self.state.errors else None
 
     def _cancel_timer(self) -> None:

@@ -3,9 +3,19 @@ kubernetes-asyncio.
 """
 
 from edge_agent.cluster.access import Access, NoAccess
-from edge_agent.cluster.api import FIELD_MANAGER, Applied, Cluster, Event, Page
+from edge_agent.cluster.api import (
+    FIELD_MANAGER,
+    JSON_PATCH,
+    MERGE,
+    STRATEGIC,
+    Applied,
+    Cluster,
+    Event,
+    Page,
+)
 from edge_agent.cluster.discovery import Discovery
 from edge_agent.cluster.errors import (
+    AlreadyExists,
     ClusterError,
     Conflict,
     Expired,
@@ -26,7 +36,11 @@ from edge_agent.cluster.transport import Limits
 
 __all__ = [
     "FIELD_MANAGER",
+    "JSON_PATCH",
+    "MERGE",
+    "STRATEGIC",
     "Access",
+    "AlreadyExists",
     "Applied",
     "Cluster",
     "ClusterError",

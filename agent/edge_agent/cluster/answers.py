@@ -18,6 +18,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from edge_agent.cluster.errors import (
+    AlreadyExists,
     ClusterError,
     Conflict,
     Expired,
@@ -78,6 +79,8 @@ def _by_status(
         case 404:
             # Without a Status object it is the path that is unknown: no such group, version or resource.
             return NotFound(what, message) if answer.get("reason") else UnknownKind(what, message)
+        case 409 if answer.get("reason") == "AlreadyExists":
+            return AlreadyExists(what, message)
         case 409:
             return Conflict(what, message)
         case 410:

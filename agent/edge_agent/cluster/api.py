@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 FIELD_MANAGER = "outrider"
 APPLY = "application/apply-patch+yaml"
 MERGE = "application/merge-patch+json"
+STRATEGIC = "application/strategic-merge-patch+json"
+JSON_PATCH = "application/json-patch+json"
 # Objects of one page: bounds what a list holds in memory, at 5 KB an object half a megabyte of text.
 PAGE_OBJECTS = 100
 
@@ -78,44 +80,81 @@ class Cluster:
         return _object(await self._request(resource, request))
 
     async def apply(
-        self, kind: Kind, key: Key, manifest: Object, *, dry_run: bool = False, strict: bool = True
+        self,
+        kind: Kind,
+        key: Key,
+        manifest: Object,
+        *,
+        dry_run: bool = False,
+        strict: bool = True,
+        manager: str = FIELD_MANAGER,
     ) -> Applied:
-        """Server-side apply a manifest as the agent's field manager, taking over fields that others hold.
-        Idempotent.
+        """Server-side apply a manifest as a field manager, taking over fields that others hold. Idempotent.
 
         `strict` refuses unknown fields; else they are left out.
         """
+        query = (("force", "true"), *_written(dry_run, strict, manager))
         try:
-            return await self._apply(kind, key, manifest, dry_run=dry_run, strict=strict)
+            return await self._write("PATCH", kind, key, manifest, query, APPLY)
         except InvalidObject as error:
             if strict or not only_undeclared(error.causes):
                 raise
             known = without_fields(manifest, error.causes)
-            return await self._apply(kind, key, known, dry_run=dry_run, strict=strict)
+            return await self._write("PATCH", kind, key, known, query, APPLY)
 
-    async def _apply(self, kind: Kind, key: Key, manifest: Object, *, dry_run: bool, strict: bool) -> Applied:
+    async def create(
+        self,
+        kind: Kind,
+        key: Key,
+        manifest: Object,
+        *,
+        dry_run: bool = False,
+        strict: bool = True,
+        manager: str = FIELD_MANAGER,
+    ) -> Applied:
+        """Create an object. Raises `AlreadyExists` when one of that name is there."""
+        return await self._write("POST", kind, key, manifest, _written(dry_run, strict, manager))
+
+    async def replace(
+        self, kind: Kind, key: Key, manifest: Object, *, dry_run: bool = False, strict: bool = True
+    ) -> Applied:
+        """Put a manifest in the place of an object: what it doesn't say goes. Raises `NotFound`, and `Conflict`
+        when the manifest names a resource version that is gone.
+        """
+        return await self._write("PUT", kind, key, manifest, _written(dry_run, strict))
+
+    async def patch(
+        self,
+        kind: Kind,
+        key: Key,
+        patch: Any,
+        how: str = MERGE,
+        *,
+        dry_run: bool = False,
+        strict: bool = False,
+        manager: str = FIELD_MANAGER,
+    ) -> Applied:
+        """Change an object by a patch of the kind that `how` names. Raises `NotFound`.
+
+        A merge patch replaces lists as a whole: for what server-side apply can't mend, because it merges lists
+        by key, so that an item whose key somebody changed would stay beside the desired one.
+        """
+        return await self._write("PATCH", kind, key, patch, _written(dry_run, strict, manager), how)
+
+    async def _write(
+        self,
+        method: str,
+        kind: Kind,
+        key: Key,
+        body: Any,
+        query: tuple[tuple[str, str], ...],
+        content_type: str = JSON,
+    ) -> Applied:
         resource = await self.discovery.resource(kind)
-        query = (
-            ("fieldManager", FIELD_MANAGER),
-            ("force", "true"),
-            ("fieldValidation", "Strict" if strict else "Ignore"),
-            *((("dryRun", "All"),) if dry_run else ()),
-        )
-        request = Request("PATCH", resource.path(key), str(key), query, manifest, APPLY, secret=_secret(key))
+        path = resource.collection(key.namespace) if method == "POST" else resource.path(key)
+        request = Request(method, path, str(key), query, body, content_type, secret=_secret(key))
         status, answer = await self._request(resource, request)
         return Applied(_object((status, answer)), created=status == 201)
-
-    async def overwrite(self, kind: Kind, key: Key, manifest: Object) -> Object:
-        """Write a manifest over an object that exists: lists are replaced as a whole, fields that it lacks
-        stay.
-
-        For what server-side apply can't mend, because it merges lists by key: an item whose key somebody
-        changed would stay beside the desired one. Raises `NotFound`.
-        """
-        resource = await self.discovery.resource(kind)
-        query = (("fieldManager", FIELD_MANAGER),)
-        request = Request("PATCH", resource.path(key), str(key), query, manifest, MERGE, secret=_secret(key))
-        return _object(await self._request(resource, request))
 
     async def delete(
         self,
@@ -143,9 +182,11 @@ class Cluster:
         )
 
     async def pages(
-        self, resource: Resource, selector: str = "", *, metadata_only: bool = False
+        self, resource: Resource, selector: str = "", *, metadata_only: bool = False, namespace: str = ""
     ) -> AsyncIterator[Page]:
-        """List page by page. Raises `Expired` when the list took longer than the server keeps its version."""
+        """List page by page, all objects or those of a namespace. Raises `Expired` when the list took longer
+        than the server keeps its version.
+        """
         accept = f"{JSON};as=PartialObjectMetadataList;g=meta.k8s.io;v=v1" if metadata_only else JSON
         carry_on = ""
         while True:
@@ -159,7 +200,8 @@ class Cluster:
                 if value
             )
             what, secret = f"list {resource.right}", resource.right == "secrets"
-            request = Request("GET", resource.collection(), what, query, accept=accept, secret=secret)
+            path = resource.collection(namespace)
+            request = Request("GET", path, what, query, accept=accept, secret=secret)
             _, answer = await self._request(resource, request)
             metadata = answer.get("metadata") or {}
             yield Page(
@@ -224,6 +266,15 @@ def _typed(kind: Kind, objects: list[Object]) -> list[Object]:
         if found.get("kind") in (None, "PartialObjectMetadata"):
             found["apiVersion"], found["kind"] = kind.api_version, kind.kind
     return objects
+
+
+def _written(dry_run: bool, strict: bool, manager: str = FIELD_MANAGER) -> tuple[tuple[str, str], ...]:
+    """Return what every write says of itself."""
+    return (
+        ("fieldManager", manager),
+        ("fieldValidation", "Strict" if strict else "Ignore"),
+        *((("dryRun", "All"),) if dry_run else ()),
+    )
 
 
 def _object(answer: tuple[int, Any]) -> Object:

@@ -64,6 +64,10 @@ class Conflict(Transient):
     """The object changed, or is another one by now: read it again and decide again."""
 
 
+class AlreadyExists(ClusterError):
+    """An object of that name is there already."""
+
+
 class NotFound(ClusterError):
     """There is no such object, or no namespace to hold it."""
 

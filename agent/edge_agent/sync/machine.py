@@ -3,185 +3,295 @@ made.
 
 The steps, over and over until one of them is `Finished` or `Await`:
 
-1. Something is refused before anything is asked (no such hook yet, an object of another application):
-   Finished, nothing touched.
-2. `Validate`: a dry run of whatever would be applied. One refusal and the sync is over, nothing touched. What
-   can't be judged yet, because its namespace or its definition comes with this very sync, is judged as soon
-   as that is there, before the next apply.
-3. `Apply`: wave by wave, within a wave kind by kind; the objects of one kind at the same time. One failure
-   ends the sync after its group.
-4. `Await`: an object waits for what it needs to be ready; the next wave waits until this one's objects are in
-   sync and healthy. Degraded there fails the sync. The last wave is not waited for.
-5. `Prune`: last wave and last kind first. Nothing is pruned before everything is applied.
+1. Something is refused before anything is asked (a kind that the project forbids, an object of another
+   application): Finished, nothing touched.
+2. `Validate`: a dry run of whatever would be applied, hooks of every phase included. One refusal and the sync
+   is over, nothing touched. What can't be judged yet, because its namespace or its definition comes with this
+   very sync, is judged as soon as that is there, before the next apply.
+3. Stage by stage, a stage being a phase and a wave (PreSync, Sync, PostSync; negative waves first), and
+   within it: `Prune` first, then `Apply` and `RunHooks`, kind by kind, those of one kind at the same time.
+4. `Await`: an object waits for what it needs to be ready. The next stage waits until this one's objects are in
+   sync and healthy, its hooks have succeeded and what it pruned is gone, and for a pause. The last stage
+   waits for its hooks alone.
+5. A failure once something was touched: no more is begun, hooks that run are waited for, then `Fail` has it
+   written down, the SyncFail hooks run, and the sync is Finished.
+6. `Clean`: hooks whose delete policy names how the sync ended go.
 
-The state is what is true on the cluster plus the outcomes so far: called again after a crash, with no
-outcomes, it goes on where the cluster stands, since what was applied is in sync.
+The state is what is true on the cluster, the runs of the hooks, which are written down, and the outcomes so
+far: called again after a crash, without outcomes, it goes on where the cluster stands, since what was applied
+is in sync, and a hook that was begun has a run.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from itertools import groupby
 from typing import TYPE_CHECKING
 
-from edge_agent.health import DEGRADED, HEALTHY, Health
-from edge_agent.sync import order
+from edge_agent.health import DEGRADED, HEALTHY
+from edge_agent.sync import hooks as hook_policies
+from edge_agent.sync import order, phases
+from edge_agent.sync.steps import (
+    Apply,
+    Await,
+    Clean,
+    Fail,
+    Finished,
+    Prune,
+    RunHooks,
+    Validate,
+    prune_stages,
+    stage_of,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from collections.abc import Set as AbstractSet
-
-    from edge_agent.cluster.names import Key, Kind
+    from edge_agent.cluster.names import Key
+    from edge_agent.sync.hooks import Hook
     from edge_agent.sync.prepare import Entry
     from edge_agent.sync.results import Result
-
-
-@dataclass(frozen=True, slots=True)
-class Doomed:
-    """A live object that is this application's and that the desired set no longer has."""
-
-    key: Key
-    kind: Kind
-    uid: str
-    resource_version: str
-    wave: int
-    kept: str = ""
-    """Why it stays nevertheless; empty: it goes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What is so at this moment, for one sync."""
-
-    entries: tuple[Entry, ...]
-    """The objects that the sync is about, in order."""
-    to_apply: AbstractSet[Key]
-    doomed: tuple[Doomed, ...]
-    done: Mapping[Key, Result]
-    valid: AbstractSet[Key]
-    ready: Callable[[Key], bool]
-    """Whether an object that others need can be used."""
-    health: Callable[[Key], Health | None]
-    refused: tuple[Result, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Validate:
-    """Dry-run these."""
-
-    entries: tuple[Entry, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Apply:
-    """Apply these, at the same time."""
-
-    entries: tuple[Entry, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Prune:
-    """Delete these, at the same time."""
-
-    doomed: tuple[Doomed, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Await:
-    """Nothing to do until one of these changes."""
-
-    keys: tuple[Key, ...]
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """The sync is over."""
-
-    succeeded: bool
-    message: str
-
-
-Step = Validate | Apply | Prune | Await | Finished
+    from edge_agent.sync.steps import Facts, Stage, Step
 
 
 def next_step(facts: Facts) -> Step:
     """Return what to do next."""
+    if facts.failure:
+        return _wind_up(facts)
     failed = [*facts.refused, *(result for result in facts.done.values() if result.failed)]
-    if failed:
-        return Finished(False, _failure(failed))
-    pending = [
-        entry for entry in facts.entries if entry.key in facts.to_apply and entry.key not in facts.done
-    ]
-    unjudged = tuple(entry for entry in pending if entry.key not in facts.valid and _usable(entry, facts))
+    message = _failure(failed) if failed else _failed_hook(facts)
+    if message:
+        return _fail(message, facts)
+    unjudged = _unjudged(facts)
     if unjudged:
-        return Validate(unjudged)
-    for wave, members in groupby(facts.entries, key=lambda entry: entry.wave):
-        step = _within(wave, tuple(members), pending, facts)
+        return unjudged
+    todo = _Todo(facts)
+    for stage in todo.stages():
+        step = todo.within(stage)
         if step:
             return step
-    return _prune(facts) or Finished(True, "successfully synced")
+    return _clean(hook_policies.SUCCEEDED, facts) or Finished(True, "successfully synced")
 
 
-def _within(wave: int, members: tuple[Entry, ...], pending: list[Entry], facts: Facts) -> Step | None:
-    """Return what one wave still has to do; None when the next may come."""
-    mine = [entry for entry in pending if entry.wave == wave]
-    if mine:
-        first = order.rank(mine[0].key.kind)
-        group = [entry for entry in mine if order.rank(entry.key.kind) == first]
-        usable = tuple(entry for entry in group if _usable(entry, facts))
-        return Apply(usable) if usable else _await_needs(group, facts)
-    if all(entry.wave <= wave for entry in pending):
-        return None
-    return _await_health(wave, members, facts)
+class _Todo:
+    """What a sync has still to do, by stage."""
+
+    def __init__(self, facts: Facts) -> None:
+        self._facts = facts
+        self._hooks = [hook for hook in facts.hooks if phases.place(hook.phase) <= _LAST]
+        self._pending = [
+            entry for entry in facts.entries if entry.key in facts.to_apply and entry.key not in facts.done
+        ]
+        self._prunes = prune_stages(facts.doomed, facts.entries)
+
+    def stages(self) -> list[Stage]:
+        """Return every stage, in order."""
+        found = {stage_of(entry) for entry in self._facts.entries}
+        found |= {stage_of(hook) for hook in self._hooks}
+        return sorted(found | set(self._prunes.values()))
+
+    def within(self, stage: Stage) -> Step | None:
+        """Return what one stage still has to do; None when the next may come."""
+        step = self._prune(stage) or self._do(stage)
+        if step:
+            held_back = self._facts.pause_s > 0 and self._facts.stage not in (None, stage)
+            if held_back and not isinstance(step, Await | Finished):
+                return Await((), "pauses between waves", self._facts.pause_s)
+            return step
+        return self._await_hooks(stage) or (self._settle(stage) if self._is_more_after(stage) else None)
+
+    def _prune(self, stage: Stage) -> Step | None:
+        """The last wave and the last kind go first."""
+        waiting = [
+            found
+            for found in self._facts.doomed
+            if self._prunes[found.key] == stage
+            and not found.going
+            and found.key not in self._facts.done
+            and self._facts.present(found.key)
+        ]
+        unconfirmed = [found.key for found in waiting if found.confirm]
+        if unconfirmed:
+            return Await(tuple(unconfirmed), f"waits for the approval to prune {_named(unconfirmed)}")
+        if not waiting:
+            return None
+        last = max(order.rank(found.key.kind) for found in waiting)
+        return Prune(tuple(found for found in waiting if order.rank(found.key.kind) == last), stage)
+
+    def _do(self, stage: Stage) -> Step | None:
+        """Apply objects and create hooks, of the first kind that has any left."""
+        entries = [entry for entry in self._pending if stage_of(entry) == stage]
+        hooks = [hook for hook in self._hooks if stage_of(hook) == stage and _is_to_create(hook, self._facts)]
+        if not entries and not hooks:
+            return None
+        ranks = [order.rank(entry.key.kind) for entry in entries]
+        first = min([*ranks, *(order.rank(hook.key.kind) for hook in hooks)])
+        entries = [entry for entry in entries if order.rank(entry.key.kind) == first]
+        hooks = [hook for hook in hooks if order.rank(hook.key.kind) == first]
+        usable = tuple(
+            entry
+            for entry in entries
+            if _usable(entry, self._facts) and entry.key not in self._facts.clearing
+        )
+        if usable:
+            return Apply(usable, stage)
+        begin = tuple(hook for hook in hooks if _usable(hook, self._facts) and _is_free(hook, self._facts))
+        if begin:
+            return RunHooks(begin, stage)
+        cleared = [self._facts.runs[hook.id].key for hook in hooks if not _is_free(hook, self._facts)]
+        cleared += [entry.key for entry in entries if entry.key in self._facts.clearing]
+        if cleared:
+            return Await(tuple(cleared), f"waits for the deletion of the former {_named(cleared)}", LOOK_S)
+        return _await_needs([*entries, *hooks], self._facts)
+
+    def _await_hooks(self, stage: Stage) -> Step | None:
+        return _await_runs([hook for hook in self._hooks if stage_of(hook) == stage], self._facts)
+
+    def _is_more_after(self, stage: Stage) -> bool:
+        facts = self._facts
+        return (
+            any(stage_of(entry) > stage for entry in self._pending)
+            or any(stage_of(hook) > stage for hook in self._hooks if not _is_over(hook, facts))
+            or any(
+                when > stage
+                for key, when in self._prunes.items()
+                if key not in facts.done and facts.present(key)
+            )
+        )
+
+    def _settle(self, stage: Stage) -> Step | None:
+        """Wait until what the stage pruned is gone and what it is about is healthy."""
+        phase, wave = stage
+        here = [key for key, when in self._prunes.items() if when == stage and self._facts.present(key)]
+        if here:
+            return Await(tuple(here), f"waits for the deletion of {_named(here)}")
+        waits = []
+        for entry in self._facts.entries:
+            if stage_of(entry) != stage:
+                continue
+            health = self._facts.health(entry.key)
+            status = (health.counts_as or health.status) if health else HEALTHY
+            if status == DEGRADED:
+                message = health.message if health else ""
+                return _fail(f"{entry.key} of wave {wave} is Degraded: {message}", self._facts)
+            if status != HEALTHY:
+                waits.append(entry.key)
+        before = "" if phase != phases.place(phases.PRE_SYNC) else "PreSync "
+        return Await(tuple(waits), f"{before}wave {wave} waits for {_named(waits)}") if waits else None
 
 
-def _await_needs(group: list[Entry], facts: Facts) -> Step:
-    needed = tuple(dict.fromkeys(key for entry in group for key in entry.needs if not facts.ready(key)))
+# Between looks at an object that goes and that no watch may tell of. Seconds.
+LOOK_S = 1.0
+# The last phase of a sync that goes well.
+_LAST = phases.place(phases.POST_SYNC)
+
+
+def _unjudged(facts: Facts) -> Validate | None:
+    entries = tuple(
+        entry
+        for entry in facts.entries
+        if entry.key in facts.to_apply
+        and entry.key not in facts.done
+        and entry.key not in facts.valid
+        and _usable(entry, facts)
+    )
+    hooks = tuple(
+        hook
+        for hook in facts.hooks
+        if hook.id not in facts.runs and hook.id not in facts.valid_hooks and _usable(hook, facts)
+    )
+    return Validate(entries, hooks) if entries or hooks else None
+
+
+def _await_needs(group: list[Entry | Hook], facts: Facts) -> Step:
+    needed = tuple(dict.fromkeys(key for thing in group for key in thing.needs if not facts.ready(key)))
     for key in needed:
         health = facts.health(key)
         if health and health.status == DEGRADED:
-            return Finished(False, f"{key} is needed and is Degraded: {health.message}")
+            return _fail(f"{key} is needed and is Degraded: {health.message}", facts)
     return Await(needed, f"waits for {', '.join(map(str, needed))}")
 
 
-def _await_health(wave: int, members: tuple[Entry, ...], facts: Facts) -> Step | None:
-    waits = []
-    for entry in members:
-        health = facts.health(entry.key)
-        status = (health.counts_as or health.status) if health else HEALTHY
-        if status == DEGRADED:
-            return Finished(
-                False, f"{entry.key} of wave {wave} is Degraded: {health.message if health else ''}"
-            )
-        if status != HEALTHY:
-            waits.append(entry.key)
+def _await_runs(hooks: list[Hook], facts: Facts) -> Step | None:
+    waits = [
+        (hook, facts.runs[hook.id]) for hook in hooks if hook.id in facts.runs and not _is_over(hook, facts)
+    ]
     if not waits:
         return None
+    hook, run = waits[0]
+    more = f" and {len(waits) - 1} more" if waits[1:] else ""
+    said = f": {run.message}" if run.message else ""
     return Await(
-        tuple(waits),
-        f"wave {wave} waits for {waits[0]}" + (f" and {len(waits) - 1} more" if waits[1:] else ""),
+        tuple(run.key for _, run in waits), f"waits for {hook.phase} hook {_title(run.key)}{more}{said}"
     )
 
 
-def _prune(facts: Facts) -> Step | None:
-    """The last wave and the last kind go first."""
-    waiting = [doomed for doomed in facts.doomed if doomed.key not in facts.done]
-    if not waiting:
-        return None
-    last = max(_undo(doomed) for doomed in waiting)
-    return Prune(tuple(doomed for doomed in waiting if _undo(doomed) == last))
+def _fail(message: str, facts: Facts) -> Step:
+    """End a sync that went wrong: at once where nothing is to be wound up."""
+    if not facts.hooks or not (facts.touched or facts.runs):
+        return Finished(False, message)
+    begun = [hook for hook in facts.hooks if _is_begun(hook, facts)]
+    return _await_runs(begun, facts) or Fail(message)
 
 
-def _undo(doomed: Doomed) -> tuple[int, int]:
-    return doomed.wave, order.rank(doomed.key.kind)
+def _wind_up(facts: Facts) -> Step:
+    """Run the hooks of a failed sync, then end it."""
+    hooks = [hook for hook in facts.hooks if hook.phase == phases.SYNC_FAIL]
+    begin = tuple(hook for hook in hooks if _is_to_create(hook, facts) and _is_free(hook, facts))
+    if begin:
+        return RunHooks(begin, (phases.place(phases.SYNC_FAIL), begin[0].wave))
+    waits = _await_runs(hooks, facts) or _clean(hook_policies.FAILED, facts)
+    if waits:
+        return waits
+    failed = [facts.runs[hook.id] for hook in hooks if facts.runs[hook.id].state == "Failed"]
+    more = "".join(f"; SyncFail hook {_title(run.key)} failed: {run.message}" for run in failed)
+    return Finished(False, facts.failure + more)
 
 
-def _usable(entry: Entry, facts: Facts) -> bool:
-    return all(facts.ready(key) for key in entry.needs)
+def _clean(policy: str, facts: Facts) -> Step | None:
+    hooks = tuple(
+        hook
+        for hook in facts.hooks
+        if policy in hook.policies and _is_over(hook, facts) and not facts.runs[hook.id].cleaned
+    )
+    return Clean(hooks) if hooks else None
+
+
+def _is_begun(hook: Hook, facts: Facts) -> bool:
+    return hook.id in facts.runs and facts.runs[hook.id].state not in ("Clearing", "Creating")
+
+
+def _is_to_create(hook: Hook, facts: Facts) -> bool:
+    return not _is_begun(hook, facts)
+
+
+def _is_free(hook: Hook, facts: Facts) -> bool:
+    """Whether nothing is in the hook's way."""
+    run = facts.runs.get(hook.id)
+    return run is None or run.state != "Clearing" or not facts.present(run.key)
+
+
+def _is_over(hook: Hook, facts: Facts) -> bool:
+    return hook.id in facts.runs and facts.runs[hook.id].over
+
+
+def _usable(thing: Entry | Hook, facts: Facts) -> bool:
+    return all(facts.ready(key) for key in thing.needs)
+
+
+def _failed_hook(facts: Facts) -> str:
+    for hook in facts.hooks:
+        run = facts.runs.get(hook.id)
+        if run and run.state == "Failed" and hook.phase != phases.SYNC_FAIL:
+            return f"{hook.phase} hook {_title(run.key)} failed: {run.message}"
+    return ""
 
 
 def _failure(failed: list[Result]) -> str:
     first = failed[0]
-    named = f"{first.key.kind} {first.key.name}: {first.message}"
+    named = f"{_title(first.key)}: {first.message}"
     return named if len(failed) == 1 else f"{named} (and {len(failed) - 1} more objects failed)"
+
+
+def _title(key: Key) -> str:
+    return f"{key.kind} {key.name}"
+
+
+def _named(keys: list[Key]) -> str:
+    return str(keys[0]) + (f" and {len(keys) - 1} more" if keys[1:] else "")

@@ -1,34 +1,29 @@
 """From a bundle's manifests to what is wanted on this cluster: named, placed, tracked, in order. Pure.
 
 What differs per cluster and application (destination namespace, tracking) is added here, so that a thousand
-clusters share one bundle. A manifest that can't be anything (no kind, no name, the same object twice) is a
+clusters share one bundle. A manifest that can't be anything (no kind, no name, a hook that doesn't exist) is a
 problem with a name, and keeps no other object from being prepared.
+
+Hooks are kept apart from the objects: they are run, not kept in sync.
 """
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from edge_agent.cluster.names import Key, Kind, Object, kind_of
 from edge_agent.diff.ignore import ignored
 from edge_agent.diff.owned import digest
-from edge_agent.diff.projection import SERVER_METADATA
-from edge_agent.sync import options, order, tracking
+from edge_agent.sync import options, order, phases, tracking
+from edge_agent.sync.hooks import Hook, hook_of
+from edge_agent.sync.phases import Phase, UnknownHook
+from edge_agent.sync.placing import Place, Scope
 
 if TYPE_CHECKING:
     from edge_agent.sync.options import Options
     from edge_agent.sync.policy import Policy
-
-Scope = Callable[[Kind], bool | None]
-"""Says whether a kind is namespaced; None: the cluster doesn't serve it."""
-
-HOOK = "argocd.argoproj.io/hook"
-HELM_HOOK = "helm.sh/hook"
-# Hooks that a sync never runs: Argo CD's way of leaving an object out, and Helm's tests and rollbacks.
-_NEVER_RUN = frozenset({"Skip", "test", "test-success", "test-failure", "pre-rollback", "post-rollback"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +35,21 @@ class Entry:
     digest: bytes
     wave: int = 0
     options: Options = field(default_factory=dict)
-    hook: str = ""
     needs: tuple[Key, ...] = ()
     """Objects of the same application that must be there first: its namespace, its definition."""
+    phase: Phase = phases.SYNC
+    """`PreSync` for what a hook of that phase needs."""
 
     @property
-    def place(self) -> tuple[int, int, str, str]:
+    def place(self) -> tuple[int, int, int, str, str]:
         """Where the object stands in the order of a sync."""
-        return self.wave, order.rank(self.key.kind), self.key.name, self.key.namespace
+        return (
+            phases.place(self.phase),
+            self.wave,
+            order.rank(self.key.kind),
+            self.key.name,
+            self.key.namespace,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +67,31 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """An application's desired objects, in order; `manifests` by key, ready to be applied."""
+    """An application's desired objects and hooks, in order; `manifests` by key and `hook_manifests` by hook
+    id, ready to be applied.
+    """
 
     entries: tuple[Entry, ...]
     problems: tuple[Problem, ...]
     repeated: tuple[Key, ...]
     manifests: Mapping[Key, Object]
+    hooks: tuple[Hook, ...] = ()
+    hook_manifests: Mapping[str, Object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """One manifest, read: an object, or a hook where `phases` are given."""
+
+    key: Key
+    kind: Kind
+    manifest: Object
+    phases: tuple[Phase, ...] | None
+
+    @property
+    def identity(self) -> tuple[Key, str]:
+        """Tells the object from every other; one with a generated name is known by what begins the name."""
+        return self.key, "" if self.key.name else str(self.manifest["metadata"]["generateName"])
 
 
 def prepare(app: str, manifests: Iterable[Object], policy: Policy, scope: Scope) -> Prepared:
@@ -78,22 +99,33 @@ def prepare(app: str, manifests: Iterable[Object], policy: Policy, scope: Scope)
     counts.
     """
     whole = list(_flat(manifests))
-    defined = _definitions(whole)
+    place = Place.of(policy, scope, whole)
     problems: list[Problem] = []
     repeated: dict[Key, None] = {}
-    found: dict[Key, tuple[Kind, Object]] = {}
+    found: dict[tuple[Key, str, int], _Found] = {}
+    generated: dict[tuple[Key, str], int] = {}
     for position, manifest in enumerate(whole):
-        kind, problem = kind_of(manifest), _problem(position, manifest)
+        problem, read = _read(position, manifest, app, place)
         if problem:
             problems.append(problem)
+        if read is None:
             continue
-        key, placed = _place(manifest, kind, policy.namespace, scope, defined)
-        if key in found:
-            repeated[key] = None
-        found[key] = (kind, tracking.tracked(placed, app, key))
-    entries = _entries(found, defined, policy)
-    ready = {entry.key: found[entry.key][1] for entry in entries}
-    return Prepared(entries, tuple(problems), tuple(repeated), ready)
+        if read.key.name and (*read.identity, 0) in found:
+            repeated[read.key] = None
+        number = 0 if read.key.name else generated.get(read.identity, 0)
+        generated[read.identity] = number + 1
+        found[*read.identity, number] = read
+    objects = {read.key: read for read in found.values() if read.phases is None}
+    hooks, ready = _hooks(found, objects, place)
+    entries = _entries(objects, hooks, place, policy)
+    return Prepared(
+        entries,
+        tuple(problems),
+        tuple(repeated),
+        {key: read.manifest for key, read in objects.items()},
+        hooks,
+        ready,
+    )
 
 
 def kinds_in(manifests: Iterable[Object]) -> set[Kind]:
@@ -110,23 +142,39 @@ def _flat(manifests: Iterable[Object]) -> Iterable[Object]:
             yield manifest
 
 
-def _problem(position: int, manifest: Object) -> Problem | None:
-    kind, metadata = kind_of(manifest), _map(manifest.get("metadata"))
-    name = str(metadata.get("name") or "")
-    message = _fault(kind, name, metadata)
-    if not message:
-        return None
+def _read(position: int, manifest: Object, app: str, place: Place) -> tuple[Problem | None, _Found | None]:
+    """Return what is wrong with a manifest, or what it is; neither for one that is skipped."""
+    kind, metadata = kind_of(manifest), manifest.get("metadata")
+    message = _fault(kind, metadata)
+    if not message and metadata:
+        try:
+            named = phases.phases_of(manifest)
+        except UnknownHook as error:
+            message = str(error)
+        else:
+            if named == ():
+                return None, None
+            message = _nameless(metadata, hook=named is not None)
+            if not message:
+                key, placed = place.put(manifest, kind)
+                return None, _Found(key, kind, tracking.tracked(placed, app, key), named)
+    return _problem(position, kind, metadata, message), None
+
+
+def _problem(position: int, kind: Kind, metadata: object, message: str) -> Problem:
+    held = metadata if isinstance(metadata, Mapping) else {}
+    name = str(held.get("name") or held.get("generateName") or "")
     what = f"{kind.kind or 'object'} {name or f'number {position + 1} of the bundle'}"
-    key = Key(kind.group, kind.kind, str(metadata.get("namespace") or ""), name)
+    key = Key(kind.group, kind.kind, str(held.get("namespace") or ""), str(held.get("name") or ""))
     return Problem(kind, key, what, message)
 
 
-def _fault(kind: Kind, name: str, metadata: Mapping[str, Any]) -> str:
+def _fault(kind: Kind, metadata: object) -> str:
     if not kind.version:
         return "apiVersion is missing"
     if not kind.kind:
         return "kind is missing"
-    if not name:
+    if not isinstance(metadata, Mapping) or not metadata:
         return "metadata.name is missing"
     for part in ("annotations", "labels"):
         if not isinstance(metadata.get(part), Mapping | None):
@@ -134,115 +182,54 @@ def _fault(kind: Kind, name: str, metadata: Mapping[str, Any]) -> str:
     return ""
 
 
-def _place(
-    manifest: Object, kind: Kind, namespace: str, scope: Scope, defined: Mapping[tuple[str, str], Definition]
-) -> tuple[Key, Object]:
-    """Give an object its namespace, or take it away from one that can't have any."""
-    definition = defined.get((kind.group, kind.kind))
-    served = scope(kind)
-    namespaced = served if served is not None else definition.namespaced if definition else True
-    metadata = {name: value for name, value in manifest["metadata"].items() if name not in SERVER_METADATA}
-    place = str(metadata.pop("namespace", None) or namespace) if namespaced else ""
-    if not namespaced:
-        metadata.pop("namespace", None)
-    if place:
-        metadata["namespace"] = place
-    return Key(kind.group, kind.kind, place, str(metadata["name"])), _settled(
-        {**manifest, "metadata": metadata}
-    )
+def _nameless(metadata: Mapping[str, object], *, hook: bool) -> str:
+    if metadata.get("name") or (hook and metadata.get("generateName")):
+        return ""
+    if metadata.get("generateName"):
+        return "metadata.name is missing; metadata.generateName is for hooks alone"
+    return "metadata.name is missing"
 
 
-def _settled(manifest: Object) -> Object:
-    """Write a Secret's `stringData` as the `data` it becomes: what is owned is then what is stored, and
-    drift is seen.
-    """
-    plain = manifest.get("stringData")
-    if (
-        manifest.get("kind") != "Secret"
-        or manifest.get("apiVersion") != "v1"
-        or not isinstance(plain, Mapping)
-    ):
-        return manifest
-    if not all(isinstance(value, str) for value in plain.values()):
-        return manifest
-    encoded = {name: base64.b64encode(value.encode()).decode() for name, value in plain.items()}
-    rest = {name: value for name, value in manifest.items() if name != "stringData"}
-    return {**rest, "data": {**(manifest.get("data") or {}), **encoded}}
-
-
-@dataclass(frozen=True, slots=True)
-class Definition:
-    """A CustomResourceDefinition of the bundle itself."""
-
-    key: Key
-    namespaced: bool
-
-
-def _definitions(manifests: Iterable[Object]) -> dict[tuple[str, str], Definition]:
-    """Return the kinds that the bundle brings with it, by group and kind."""
-    found = {}
-    for manifest in manifests:
-        if manifest.get("kind") != "CustomResourceDefinition":
-            continue
-        spec, metadata = _map(manifest.get("spec")), _map(manifest.get("metadata"))
-        kind = str(_map(spec.get("names")).get("kind") or "")
-        key = Key("apiextensions.k8s.io", "CustomResourceDefinition", "", str(metadata.get("name") or ""))
-        found[str(spec.get("group") or ""), kind] = Definition(key, spec.get("scope") != "Cluster")
-    return found
-
-
-def _map(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
+def _hooks(
+    found: Mapping[tuple[Key, str, int], _Found], objects: Mapping[Key, _Found], place: Place
+) -> tuple[tuple[Hook, ...], dict[str, Object]]:
+    """Return the hooks, one for each phase of each, and their manifests."""
+    hooks, ready = [], {}
+    for (key, _, number), read in found.items():
+        for phase in read.phases or ():
+            needs = tuple(place.needs(key, objects))
+            hook = hook_of(read.manifest, key, read.kind, phase, number, needs)
+            hooks.append(hook)
+            ready[hook.id] = read.manifest
+    return tuple(sorted(hooks, key=lambda hook: hook.place)), ready
 
 
 def _entries(
-    found: Mapping[Key, tuple[Kind, Object]], defined: Mapping[tuple[str, str], Definition], policy: Policy
+    objects: Mapping[Key, _Found], hooks: Iterable[Hook], place: Place, policy: Policy
 ) -> tuple[Entry, ...]:
-    needs = {key: tuple(_needs(key, found, defined)) for key in found}
-    waves = {key: order.wave(manifest) for key, (_, manifest) in found.items()}
-    # What others need comes no later than the first of them.
-    for key, needed in needs.items():
+    needs = {key: tuple(place.needs(key, objects)) for key in objects}
+    stages = {key: (phases.place(phases.SYNC), order.wave(read.manifest)) for key, read in objects.items()}
+    # What others need comes no later than the first of them; what a hook needs, no later than the hook.
+    users = [(stages[key], needed) for key, needed in needs.items()]
+    for stage, needed in [*users, *(((phases.place(hook.phase), hook.wave), hook.needs) for hook in hooks)]:
         for before in needed:
-            waves[before] = min(waves[before], waves[key])
+            stages[before] = min(stages[before], stage)
     entries = [
         Entry(
             key,
-            kind,
-            _digest(key, manifest, policy),
-            waves[key],
-            options.of_object(manifest),
-            _hook(manifest),
+            read.kind,
+            _digest(key, read.manifest, policy),
+            stages[key][1],
+            options.of_object(read.manifest),
             needs[key],
+            phases.PRE_SYNC if stages[key][0] < phases.place(phases.SYNC) else phases.SYNC,
         )
-        for key, (kind, manifest) in found.items()
+        for key, read in objects.items()
     ]
-    return tuple(
-        sorted((entry for entry in entries if entry.hook not in _NEVER_RUN), key=lambda entry: entry.place)
-    )
+    return tuple(sorted(entries, key=lambda entry: entry.place))
 
 
 def _digest(key: Key, manifest: Object, policy: Policy) -> bytes:
     """What is ignored of an object is a part of what is desired of it: another rule, another comparison."""
     pointers = ignored(policy.ignore, key)
     return digest([manifest, pointers]) if pointers else digest(manifest)
-
-
-def _needs(
-    key: Key, found: Mapping[Key, tuple[Kind, Object]], defined: Mapping[tuple[str, str], Definition]
-) -> Iterable[Key]:
-    namespace = Key("", "Namespace", "", key.namespace)
-    if key.namespace and namespace in found:
-        yield namespace
-    definition = defined.get((key.group, key.kind))
-    if definition and definition.key in found:
-        yield definition.key
-
-
-def _hook(manifest: Object) -> str:
-    """Return the hook that an object is, by Argo CD's annotation or else by Helm's."""
-    annotations = manifest["metadata"].get("annotations") or {}
-    for name in (HOOK, HELM_HOOK):
-        hooks = [hook.strip() for hook in str(annotations.get(name) or "").split(",") if hook.strip()]
-        if hooks:
-            return next((hook for hook in hooks if hook not in _NEVER_RUN), hooks[0])
-    return ""

@@ -1,12 +1,15 @@
-"""What became of each object of a sync, in Argo CD's words."""
+"""What became of each object and hook of a sync, in Argo CD's words."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from edge_agent.sync import phases
+
 if TYPE_CHECKING:
     from edge_agent.cluster.names import Key, Kind
+    from edge_agent.sync.hooks import Run
 
 Status = Literal["Synced", "SyncFailed", "SyncSkipped", "Pruned", "PruneSkipped"]
 """`SyncSkipped` is Outrider's own: left as it was, because something else of the same sync was refused."""
@@ -14,12 +17,14 @@ Status = Literal["Synced", "SyncFailed", "SyncSkipped", "Pruned", "PruneSkipped"
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One object's result."""
+    """One object's result; `hook` is the phase of a hook, `hook_state` how it stands in it."""
 
     key: Key
     kind: Kind
     status: Status
     message: str = ""
+    hook: str = ""
+    hook_state: str = ""
 
     @property
     def failed(self) -> bool:
@@ -28,7 +33,7 @@ class Result:
 
     def document(self) -> dict[str, Any]:
         """Return it as `operationState.syncResult.resources[]` has it."""
-        return {
+        found = {
             "group": self.key.group,
             "version": self.kind.version,
             "kind": self.key.kind,
@@ -36,4 +41,16 @@ class Result:
             "name": self.key.name,
             "status": self.status,
             "message": self.message,
+            "syncPhase": self.hook or phases.SYNC,
         }
+        if self.hook:
+            found |= {"hookType": self.hook, "hookPhase": self.hook_state or "Failed"}
+        return found
+
+
+def result_of(hook_phase: str, run: Run) -> Result:
+    """Return the result of a hook that was begun."""
+    state = run.state if run.over else "Running"
+    # A hook that was created is Synced, however it ended then: that stands in its phase.
+    status: Status = "SyncFailed" if run.state == "Failed" and not run.uid else "Synced"
+    return Result(run.key, run.kind, status, run.message, hook=hook_phase, hook_state=state)

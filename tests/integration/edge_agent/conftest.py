@@ -57,7 +57,7 @@ def simulated(site: Site) -> SimulatedCluster:
 @pytest.fixture
 def settings() -> Settings:
     """Patience scaled down."""
-    return Settings(grace_s=0.3, api_retry=Backoff(0.02, 0.2), unwatched_s=0.5)
+    return Settings(grace_s=0.3, api_retry=Backoff(0.02, 0.2), unwatched_s=0.5, wave_delay_s=0.0)
 
 
 @pytest.fixture

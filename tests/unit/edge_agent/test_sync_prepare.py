@@ -214,14 +214,15 @@ def test_helm_tests_and_rollback_hooks_are_ignored(hook: str) -> None:
     assert names(prepared(annotated("Pod", "x", helm=hook))) == []
 
 
-def test_a_hook_is_known_as_one() -> None:
-    (entry,) = prepared(annotated("Job", "x", helm="post-install,test")).entries
-    assert entry.hook == "post-install"
+def test_a_hook_is_kept_apart_from_the_objects() -> None:
+    result = prepared(annotated("Job", "x", helm="post-install,test"), manifest())
+    assert names(result) == ["a"]
+    assert [(hook.key.name, hook.phase) for hook in result.hooks] == [("x", "PostSync")]
 
 
 def test_argo_cds_hook_annotation_counts_before_helms() -> None:
-    (entry,) = prepared(annotated("Job", "x", helm="test", hook="PostSync")).entries
-    assert entry.hook == "PostSync"
+    (hook,) = prepared(annotated("Job", "x", helm="test", hook="PostSync")).hooks
+    assert hook.phase == "PostSync"
 
 
 @pytest.mark.parametrize(("value", "expected"), [("7", 7), ("-3", -3), ("x", 0), ("", 0)])

@@ -1,0 +1,106 @@
+"""Where an object goes on this cluster: its namespace, or none. Pure.
+
+A kind that the cluster doesn't serve yet is placed as the bundle's own definition of it says, and as a
+namespaced one where there is none.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from edge_agent.cluster.names import Key, Kind, Object
+from edge_agent.diff.projection import SERVER_METADATA
+
+if TYPE_CHECKING:
+    from edge_agent.sync.policy import Policy
+
+Scope = Callable[[Kind], bool | None]
+"""Says whether a kind is namespaced; None: the cluster doesn't serve it."""
+
+_DEFINITION = "CustomResourceDefinition"
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A CustomResourceDefinition of the bundle itself."""
+
+    key: Key
+    namespaced: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What placing goes by: the destination's namespace, the cluster's kinds and the bundle's own."""
+
+    namespace: str
+    scope: Scope
+    defined: Mapping[tuple[str, str], Definition]
+
+    @classmethod
+    def of(cls, policy: Policy, scope: Scope, manifests: Iterable[Object]) -> Place:
+        """Return it for a bundle."""
+        return cls(policy.namespace, scope, definitions(manifests))
+
+    def namespaced(self, kind: Kind) -> bool:
+        """Say whether objects of a kind are in a namespace."""
+        served, definition = self.scope(kind), self.defined.get((kind.group, kind.kind))
+        return served if served is not None else definition.namespaced if definition else True
+
+    def put(self, manifest: Object, kind: Kind) -> tuple[Key, Object]:
+        """Give an object its namespace, or take it away from one that can't have any."""
+        metadata = {
+            name: value for name, value in manifest["metadata"].items() if name not in SERVER_METADATA
+        }
+        given = str(metadata.pop("namespace", None) or self.namespace)
+        namespace = given if self.namespaced(kind) else ""
+        if namespace:
+            metadata["namespace"] = namespace
+        key = Key(kind.group, kind.kind, namespace, str(metadata.get("name") or ""))
+        return key, _settled({**manifest, "metadata": metadata})
+
+    def needs(self, key: Key, found: Mapping[Key, Any]) -> Iterable[Key]:
+        """Yield the objects of the bundle without which an object can't be: its namespace, its definition."""
+        namespace = Key("", "Namespace", "", key.namespace)
+        if key.namespace and namespace in found:
+            yield namespace
+        definition = self.defined.get((key.group, key.kind))
+        if definition and definition.key in found:
+            yield definition.key
+
+
+def definitions(manifests: Iterable[Object]) -> dict[tuple[str, str], Definition]:
+    """Return the kinds that a bundle brings with it, by group and kind."""
+    found = {}
+    for manifest in manifests:
+        if manifest.get("kind") != _DEFINITION:
+            continue
+        spec, metadata = _map(manifest.get("spec")), _map(manifest.get("metadata"))
+        kind = str(_map(spec.get("names")).get("kind") or "")
+        key = Key("apiextensions.k8s.io", _DEFINITION, "", str(metadata.get("name") or ""))
+        found[str(spec.get("group") or ""), kind] = Definition(key, spec.get("scope") != "Cluster")
+    return found
+
+
+def _map(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _settled(manifest: Object) -> Object:
+    """Write a Secret's `stringData` as the `data` it becomes: what is owned is then what is stored, and
+    drift is seen.
+    """
+    plain = manifest.get("stringData")
+    if (
+        manifest.get("kind") != "Secret"
+        or manifest.get("apiVersion") != "v1"
+        or not isinstance(plain, Mapping)
+    ):
+        return manifest
+    if not all(isinstance(value, str) for value in plain.values()):
+        return manifest
+    encoded = {name: base64.b64encode(value.encode()).decode() for name, value in plain.items()}
+    rest = {name: value for name, value in manifest.items() if name != "stringData"}
+    return {**rest, "data": {**(manifest.get("data") or {}), **encoded}}
