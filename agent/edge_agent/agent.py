@@ -54,4 +54,5 @@ async def work(edge: Edge, cluster: Cluster, rng: random.Random) -> None:
     log.info("agent started", cluster=edge.name, applications=len(applications.names()))
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(applications.run(), name="applications")
+        tasks.create_task(commands.run(), name="commands")
         tasks.create_task(edge.run(), name="link")

@@ -8,14 +8,16 @@ import asyncio
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
 
-from outrider import codec, subjects
+from app_registry.replies import Parts
+from outrider import subjects
 from outrider.bus import Connection, Disconnected, Message, NoResponders, RequestTimedOut
 from outrider.bus.services import RequestRefused
-from outrider.codec import MalformedMessage, UnknownVersion
+from outrider.codec import MalformedMessage
 from outrider.messages import Command, CommandReply
 from outrider.names import ClusterName
 from outrider.tasks import background
@@ -24,7 +26,13 @@ log = structlog.get_logger()
 
 REQUEST_ID_BITS = 64
 
-_Future = asyncio.Future[CommandReply]
+
+@dataclass(frozen=True)
+class _Expected:
+    """An answer that somebody waits for, and what has come of it."""
+
+    future: asyncio.Future[CommandReply]
+    parts: Parts = field(default_factory=Parts)
 
 
 class Commands:
@@ -33,7 +41,7 @@ class Commands:
     def __init__(self, connection: Connection, rng: random.Random, timeout_s: float) -> None:
         """`timeout_s`: how long an agent may take."""
         self._connection, self._rng, self._timeout_s = connection, rng, timeout_s
-        self._waiting: dict[tuple[ClusterName, str], _Future] = {}
+        self._waiting: dict[tuple[ClusterName, str], _Expected] = {}
 
     async def start(self) -> None:
         """Hear answers from here on."""
@@ -44,11 +52,13 @@ class Commands:
     async def _on_reply(self, message: Message) -> None:
         # The server has checked that the sender is the cluster in the subject.
         key = subjects.cluster_of(message.subject), message.subject.rsplit(".", 1)[1]
-        future = self._waiting.get(key)
-        if future is None or future.done():
+        expected = self._waiting.get(key)
+        if expected is None or expected.future.done():
             return
         try:
-            future.set_result(_parsed(message.data))
+            reply = expected.parts.add(message.data)
+            if reply is not None:
+                expected.future.set_result(reply)
         except MalformedMessage as error:
             log.warning("reply not understood", cluster=key[0], reason=str(error))
 
@@ -69,15 +79,17 @@ class Commands:
         return reply.body
 
     @contextmanager
-    def _expecting(self, cluster: ClusterName, request_id: str) -> Iterator[_Future]:
-        future: _Future = asyncio.get_running_loop().create_future()
-        self._waiting[cluster, request_id] = future
+    def _expecting(self, cluster: ClusterName, request_id: str) -> Iterator[asyncio.Future[CommandReply]]:
+        future: asyncio.Future[CommandReply] = asyncio.get_running_loop().create_future()
+        self._waiting[cluster, request_id] = _Expected(future)
         try:
             yield future
         finally:
             del self._waiting[cluster, request_id]
 
-    async def _send(self, cluster: ClusterName, verb: str, command: Command, future: _Future) -> None:
+    async def _send(
+        self, cluster: ClusterName, verb: str, command: Command, future: asyncio.Future[CommandReply]
+    ) -> None:
         """Send as a request, whose own answer nobody gives, to learn from the server when nobody hears it."""
         subject = subjects.command(cluster, verb)
         try:
@@ -87,19 +99,3 @@ class Commands:
             if not future.done():
                 sentence = f"cluster {cluster!r} is offline: it goes on with what it has, and nothing can be asked of it"
                 future.set_result(CommandReply(error=sentence))
-
-
-def _parsed(data: bytes) -> CommandReply:
-    """Return a reply, whose body may be of any type."""
-    match codec.unpack(data):
-        case [CommandReply.VERSION, *fields]:
-            body, error = (*fields, None, "")[:2] if len(fields) != 1 else (fields[0], "")
-        case [int(version), *_]:
-            raise UnknownVersion(
-                f"CommandReply: version {version}, this process speaks {CommandReply.VERSION}"
-            )
-        case _:
-            raise MalformedMessage("CommandReply: not a versioned array")
-    if not isinstance(error, str):
-        raise MalformedMessage("CommandReply.error: not a text")
-    return CommandReply(body, error)

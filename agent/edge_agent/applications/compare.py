@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from edge_agent.applications.predict import was_merged_otherwise, would_be
 from edge_agent.applications.sight import is_followed
 from edge_agent.cluster import (
     FIELD_MANAGER,
@@ -20,13 +21,13 @@ from edge_agent.cluster import (
 )
 from edge_agent.diff import ExpressionFailed, changes, hidden, ignored, suspicion, verdict
 from edge_agent.diff.compare_options import BY_WEBHOOKS, SERVER_SIDE, options_of
-from edge_agent.sync import Entry, options
 
 if TYPE_CHECKING:
     from edge_agent.applications.bundle import Bundle
     from edge_agent.applications.inventory import Live
     from edge_agent.applications.state import Index, State
     from edge_agent.applications.surroundings import Surroundings
+    from edge_agent.sync import Entry
 
 
 async def compare(state: State, index: Index, bundle: Bundle, around: Surroundings) -> None:
@@ -143,19 +144,18 @@ async def _paths(
     what = ignored(state.policy.ignore, entry.key)
     wanted, found = await hidden(what, [manifest, live], live, around.expressions)
     paths = suspicion(wanted, found, FIELD_MANAGER)
-    if not paths and SERVER_SIDE not in state.compare_options:
+    asked = SERVER_SIDE in state.compare_options or was_merged_otherwise(entry, manifest, live, state)
+    if not paths and not asked:
         return paths
     try:
-        would_be = await around.cluster.apply(
-            entry.kind, entry.key, manifest, dry_run=True, strict=strict(entry, state)
-        )
+        predicted = await would_be(entry, manifest, live, state, around)
     except Transient:
         raise
     except ClusterError:
         # Not a valid object, or no right to patch: it differs by what the projection says, and a sync will say
         # why it can't be applied.
         return paths
-    (expected,) = await hidden(what, [would_be.object], live, around.expressions)
+    (expected,) = await hidden(what, [predicted], live, around.expressions)
     return changes(found, expected, FIELD_MANAGER, by_others=BY_WEBHOOKS in state.compare_options)
 
 
@@ -163,8 +163,3 @@ def shared(entry: Entry, state: State, around: Surroundings) -> str:
     """Return the other application that an object names, if any."""
     live: Live | None = around.inventory.get(entry.key)
     return live.claimed if live and live.claimed and live.claimed != state.app else ""
-
-
-def strict(entry: Entry, state: State) -> bool:
-    """Say whether unknown fields are refused."""
-    return options.enabled("Validate", entry.options, state.policy.options, default=True)

@@ -1,33 +1,66 @@
 """Commands from the hub: `fleet.<cluster>.command.<verb>`, answered on `fleet.<cluster>.reply.<id>`.
 
-Only the hub's account can publish there. A command is carried out at most once for each message and never makes the agent
-fail: what can't be done is answered with a sentence.
+Only the hub's account can publish there. A command is carried out at most once for each message and never makes
+the agent fail: what can't be done is answered with a sentence.
+
+What is asked of an application is taken in at once, in the order in which it comes. What looks at the cluster
+takes its time beside that, a few at a time; more of them wait, and more still are refused. A look that takes
+too long ends with a sentence: who asked doesn't wait any more.
 """
 
-from collections.abc import Callable
+import asyncio
+import traceback
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import structlog
 
-from edge_agent.applications import Applications, Refresh, Selector, Sync
+from edge_agent.applications import Applications
+from edge_agent.cluster import ClusterError
+from edge_agent.commands import actions, looking, sync
+from edge_agent.commands.arguments import CannotDo
+from edge_agent.commands.replies import TooLong, replies
+from edge_agent.commands.site import Site
 from edge_agent.link.rejections import Rejections
 from outrider import subjects
 from outrider.bus import BusError, Connection, Message
 from outrider.codec import MalformedMessage
 from outrider.messages import Command, CommandReply
-from outrider.names import AppName, ClusterName, from_token
+from outrider.names import AppName, ClusterName
 
-log = structlog.get_logger()
+_log = structlog.get_logger()
 
-Verb = Callable[[Command], Any]
+Verb = Callable[[Command, Site], Any]
 
+# Answered at once.
+VERBS: Mapping[str, Verb] = {
+    "status": looking.status,
+    "get": looking.get,
+    "sync": sync.sync,
+    "rollback": sync.rollback,
+    "terminate": sync.terminate,
+    "approve": sync.approve,
+}
+# Begun at once, and awaited beside what comes next: they look at the cluster.
+LOOKS: Mapping[str, Verb] = {
+    "refresh": sync.refresh,
+    "tree": looking.tree,
+    "diff": looking.diff,
+    "manifest": looking.manifest,
+    "actions": actions.actions,
+    "action": actions.action,
+}
 
-class CannotDo(Exception):
-    """The command can't be carried out; the message is a sentence for the person who asked."""
+# Looks at the cluster at a time. Each holds some MiB.
+LOOKS_AT_A_TIME = 2
+# Looks that wait for their turn; more are refused.
+LOOKS_WAITING_MAX = 16
+# Below the time for which the hub waits for an answer.
+LOOK_TIMEOUT_S = 14.0
 
 
 class Commands:
-    """Serves the hub's commands."""
+    """Serves the hub's commands: `start` hears them, `run` carries out those that look at the cluster."""
 
     def __init__(
         self,
@@ -35,20 +68,29 @@ class Commands:
         cluster: ClusterName,
         applications: Applications,
         resend: Callable[[list[AppName] | None], None],
+        *,
+        look_timeout_s: float = LOOK_TIMEOUT_S,
     ) -> None:
         self._connection, self._cluster = connection, cluster
-        self._applications, self._resend = applications, resend
+        self._site = Site(cluster, applications, resend)
         self._rejections = Rejections()
-        self._verbs: dict[str, Verb] = {
-            "status": self._status,
-            "sync": self._sync,
-            "refresh": self._refresh,
-            "get": self._get,
-        }
+        self._tasks: asyncio.TaskGroup | None = None
+        self._looks = 0
+        self._turns = asyncio.Semaphore(LOOKS_AT_A_TIME)
+        self._look_timeout_s = look_timeout_s
 
     async def start(self) -> None:
         """Serve from the next connect on, or at once."""
         await self._connection.subscribe(subjects.commands_of(self._cluster), self._on_message)
+
+    async def run(self) -> None:
+        """Carry out what takes time. Ends only by cancellation."""
+        async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
+            try:
+                await asyncio.get_running_loop().create_future()
+            finally:
+                self._tasks = None
 
     async def _on_message(self, message: Message) -> None:
         verb = message.subject.rsplit(".", 1)[1]
@@ -59,62 +101,62 @@ class Commands:
             self._rejections.add("command", error)
             return
         try:
-            answer = CommandReply(self._carry_out(verb, command))
+            answer = self._carry_out(verb, command)
         except (CannotDo, MalformedMessage) as error:
-            answer = CommandReply(error=str(error))
-        try:
-            await self._connection.publish(reply, answer.pack())
-        except BusError as error:
-            log.warning("reply not sent", verb=verb, reason=str(error))
+            await self._refuse(verb, reply, str(error))
+            return
+        if verb in LOOKS and self._tasks is not None:
+            self._looks += 1
+            name = f"command {verb} {command.request_id}"
+            self._tasks.create_task(self._answer(verb, reply, answer), name=name)
+        else:
+            await self._reply(verb, reply, answer)
 
     def _carry_out(self, verb: str, command: Command) -> Any:
-        if verb not in self._verbs:
+        act = LOOKS.get(verb) or VERBS.get(verb)
+        if act is None:
             raise CannotDo(f"this agent does not know the command {verb!r}; update the agent")
-        return self._verbs[verb](command)
+        if verb in LOOKS:
+            if self._tasks is None:
+                raise CannotDo("the agent is starting; ask again")
+            if self._looks >= LOOKS_AT_A_TIME + LOOKS_WAITING_MAX:
+                raise CannotDo(f"the agent answers {self._looks} questions already; ask again later")
+        return act(command, self._site)
 
-    def _status(self, command: Command) -> None:
-        apps = command.arguments.get("apps")
-        self._resend(None if apps is None else [AppName(from_token(str(app))) for app in apps])
-
-    def _sync(self, command: Command) -> dict[str, str]:
-        arguments = command.arguments
-        resources = tuple(_selector(one) for one in arguments.get("resources") or ())
-        operation = Sync(
-            id=command.request_id,
-            prune=bool(arguments.get("prune", False)),
-            dry_run=bool(arguments.get("dry_run", False)),
-            resources=resources,
-            initiated_by=str(arguments.get("initiated_by", "")),
-        )
-        return self._request(command, operation)
-
-    def _refresh(self, command: Command) -> dict[str, str]:
-        return self._request(command, Refresh(hard=bool(command.arguments.get("hard", False))))
-
-    def _request(self, command: Command, operation: Sync | Refresh) -> dict[str, str]:
-        app = str(command.arguments.get("app", ""))
+    async def _answer(self, verb: str, reply: subjects.Subject, answer: Awaitable[Any]) -> None:
         try:
-            self._applications.request(app, operation)
-        except KeyError as error:
-            raise CannotDo(f"application {app!r} is not on cluster {self._cluster!r} (yet)") from error
-        return {"app": app, "result": "started"}
+            async with asyncio.timeout(self._look_timeout_s), self._turns:
+                found = await answer
+        except TimeoutError:
+            await self._refuse(verb, reply, "the cluster's API did not answer in time; try again")
+        except (CannotDo, ClusterError) as error:
+            await self._refuse(verb, reply, str(error))
+        except Exception as error:  # noqa: BLE001 a loop's boundary: a question must not end the agent
+            # No local variables: a Secret may be among them.
+            _log.error("command failed", verb=verb, trace=traceback.format_exc())
+            await self._refuse(verb, reply, f"the agent failed on this: {type(error).__name__}")
+        else:
+            await self._reply(verb, reply, found)
+        finally:
+            self._looks -= 1
 
-    def _get(self, command: Command) -> dict[str, Any]:
-        app = str(command.arguments.get("app", ""))
-        document = self._applications.document(app)
-        if document is None:
-            raise CannotDo(f"application {app!r} is not on cluster {self._cluster!r} (yet)")
-        return document
+    async def _reply(self, verb: str, reply: subjects.Subject, answer: Any) -> None:
+        try:
+            for part in await replies(answer):
+                await self._connection.publish(reply, part)
+        except TooLong as error:
+            await self._refuse(verb, reply, str(error))
+        except BusError as error:
+            _log.warning("reply not sent", verb=verb, reason=str(error))
+
+    async def _refuse(self, verb: str, reply: subjects.Subject, sentence: str) -> None:
+        try:
+            await self._connection.publish(reply, CommandReply(error=sentence).pack())
+        except BusError as error:
+            _log.warning("reply not sent", verb=verb, reason=str(error))
 
 
 def _request_id(command: Command) -> str:
     if not command.request_id.isalnum() or len(command.request_id) > 64:
         raise MalformedMessage("Command.request_id: not a token")
     return command.request_id
-
-
-def _selector(raw: Any) -> Selector:
-    match raw:
-        case {"kind": str(kind), "name": str(name)}:
-            return Selector(str(raw.get("group", "")), kind, name, str(raw.get("namespace", "")))
-    raise CannotDo("a resource to sync is named by kind and name, and group and namespace where it has them")

@@ -94,7 +94,7 @@ def changes(live: Object, would_be: Object, manager: str, *, by_others: bool = F
     in sync. `by_others` counts that too.
     """
     before, after = settled(live), settled(would_be)
-    held = None if by_others else _answerable(live, would_be, manager)
+    held = None if by_others else answerable(live, would_be, manager)
     if held is None:
         found = (*mismatches(after, before), *mismatches(before, after))
     else:
@@ -106,7 +106,7 @@ def changes(live: Object, would_be: Object, manager: str, *, by_others: bool = F
     return tuple(dict.fromkeys(found))[:PATH_LIMIT]
 
 
-def _answerable(live: Object, would_be: Object, manager: str) -> list[Mapping[str, Any]] | None:
+def answerable(live: Object, would_be: Object, manager: str) -> list[Mapping[str, Any]] | None:
     """Return what an apply is answerable for: what the manager held, and what it would hold. None: can't be
     said, so everything counts.
     """

@@ -1,0 +1,95 @@
+"""Verbs that ask something of an application: sync, rollback, refresh, terminate, approve.
+
+They are answered when the request is taken in (it outlives the agent from then on), not when it is done: the
+status document tells that.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from edge_agent.applications import Approve, Refresh, RequestRefused, Rollback, Sync, Terminate
+from edge_agent.commands.arguments import CannotDo, flag, number, selectors, text, texts
+from edge_agent.commands.looking import warn_of_orphans
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Mapping
+
+    from edge_agent.applications import Operation
+    from edge_agent.applications.requests import Strategy
+    from edge_agent.commands.site import Site
+    from outrider.messages import Command
+
+DIGEST_BYTES = 32
+
+
+def sync(command: Command, site: Site) -> dict[str, str]:
+    """Sync, with everything that may be said about how."""
+    arguments = command.arguments
+    digest = arguments.get("digest") or b""
+    if not isinstance(digest, bytes) or len(digest) not in (0, DIGEST_BYTES):
+        raise CannotDo(f"digest must be {DIGEST_BYTES} bytes")
+    operation = Sync(
+        id=command.request_id,
+        prune=flag(arguments, "prune"),
+        dry_run=flag(arguments, "dry_run"),
+        resources=selectors(arguments),
+        initiated_by=text(arguments, "initiated_by"),
+        revision=text(arguments, "revision"),
+        digest=digest,
+        options=texts(arguments, "options"),
+        strategy=_strategy(arguments),
+        retry_limit=number(arguments, "retry_limit"),
+    )
+    return _request(command, site, operation)
+
+
+def rollback(command: Command, site: Site) -> dict[str, str]:
+    """Sync what a history entry says was synced then."""
+    arguments = command.arguments
+    operation = Rollback(
+        id=command.request_id,
+        history_id=number(arguments, "id"),
+        prune=flag(arguments, "prune"),
+        dry_run=flag(arguments, "dry_run"),
+        initiated_by=text(arguments, "initiated_by"),
+    )
+    return _request(command, site, operation)
+
+
+def terminate(command: Command, site: Site) -> dict[str, str]:
+    """End the sync under way."""
+    return _request(command, site, Terminate(text(command.arguments, "initiated_by")))
+
+
+def approve(command: Command, site: Site) -> dict[str, str]:
+    """Confirm deletions that wait for that."""
+    operation = Approve(text(command.arguments, "initiated_by"), selectors(command.arguments))
+    return _request(command, site, operation)
+
+
+def refresh(command: Command, site: Site) -> Awaitable[dict[str, str]]:
+    """Look again, and for orphaned resources where the project asks for that."""
+    return _refreshed(_request(command, site, Refresh(flag(command.arguments, "hard"))), site)
+
+
+async def _refreshed(answer: dict[str, str], site: Site) -> dict[str, str]:
+    await warn_of_orphans(site, answer["app"])
+    return answer
+
+
+def _strategy(arguments: Mapping[str, Any]) -> Strategy:
+    match text(arguments, "strategy"):
+        case ("" | "hook" | "apply") as strategy:
+            return strategy
+        case other:
+            raise CannotDo(f"strategy must be hook or apply, not {other!r}")
+
+
+def _request(command: Command, site: Site, operation: Operation) -> dict[str, Any]:
+    app = site.app(command)
+    try:
+        site.applications.request(app, operation)
+    except RequestRefused as error:
+        raise CannotDo(str(error)) from error
+    return {"app": app, "result": "started"}
