@@ -3,21 +3,21 @@
 The manifest stays in its bucket. What many applications share (source, spec for the edge) is kept once.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from app_registry.desired import Intent
+from app_registry.project import Asked, Place
 from app_registry.sources import Source
 from outrider import codec
 from outrider.names import AppName
 from outrider.records import ApplicationRecord
 from outrider.spec.application import DEFAULT_PROJECT, ApplicationSpec, Destination
 from outrider.spec.document import InvalidManifest
+from outrider.spec.metadata import EDGE_ANNOTATIONS, Propagation, propagation
 from outrider.spec.problems import problems
 
 SHARED_MAX = 8192
@@ -37,14 +37,29 @@ class App:
     source: Source
     spec: dict[str, Any]
     # what the edge is told
+    namespace_labels: tuple[str, ...]
+    # keys of the labels that its namespace is to be made with
     allows_empty: bool
     deleting: bool
     cascade: bool
+    propagation: Propagation
 
     @property
-    def intent(self) -> Intent:
-        """What enters its Desired record."""
-        return Intent(self.uid, self.spec, self.allows_empty, self.source.shown)
+    def is_automated(self) -> bool:
+        """Whether it syncs without being asked."""
+        automated = self.spec.get("syncPolicy", {}).get("automated")
+        return automated is not None and automated.get("enabled") is not False
+
+    def intent(self, project: dict[str, Any]) -> Intent:
+        """Return what enters its Desired record; `project`: what the edge has to judge of it, empty if nothing."""
+        spec = {**self.spec, "project": project} if project else self.spec
+        return Intent(self.uid, spec, self.allows_empty, self.source.shown)
+
+    def asked(self, place: Place) -> Asked:
+        """Return what its project has to judge."""
+        return Asked(
+            self.name, tuple(model.repo_url for model in self.source.models), place, self.namespace_labels
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +69,7 @@ class _Shape:
     project: str
     source: Source
     spec: dict[str, Any]
+    namespace_labels: tuple[str, ...]
     allows_empty: bool
 
 
@@ -81,30 +97,41 @@ def from_record(name: AppName, revision: int, record: ApplicationRecord) -> App:
         project=shape.project,
         destination=destination,
         source=shape.source,
-        spec=_for_edge(codec.canonical({**shape.spec, **_place(destination)})),
+        spec=_for_edge(codec.canonical({**shape.spec, **_place(destination), **_annotations(record)})),
+        namespace_labels=shape.namespace_labels,
         allows_empty=shape.allows_empty,
         deleting=record.deleting,
         cascade=record.cascade,
+        propagation="background" if _propagation(record) == "background" else "foreground",
     )
-
-
-@contextmanager
-def _naming(name: AppName, model: type[BaseModel], at: str) -> Iterator[None]:
-    try:
-        yield
-    except ValidationError as error:
-        raise InvalidManifest(f"Application {name}", list(problems(error, model, at))) from error
 
 
 def _place(destination: Destination) -> dict[str, Any]:
     return {"destination": {"namespace": destination.namespace}} if destination.namespace else {}
 
 
+def _annotations(record: ApplicationRecord) -> dict[str, Any]:
+    metadata = record.manifest.get("metadata")
+    annotations = metadata.get("annotations") if isinstance(metadata, dict) else None
+    found = {key: value for key, value in (annotations or {}).items() if key in EDGE_ANNOTATIONS}
+    return {"annotations": found} if found else {}
+
+
+def _propagation(record: ApplicationRecord) -> str:
+    metadata = record.manifest.get("metadata")
+    finalizers = metadata.get("finalizers") if isinstance(metadata, dict) else None
+    return record.propagation or propagation(finalizers or [])
+
+
 @lru_cache(maxsize=SHARED_MAX)
 def _shape(packed: bytes) -> _Shape:
     spec = ApplicationSpec.model_validate({**codec.unpack(packed), "destination": {"name": "any"}})
     return _Shape(
-        spec.project or DEFAULT_PROJECT, Source(*spec.all_sources), spec.for_edge(), spec.allows_empty
+        spec.project or DEFAULT_PROJECT,
+        Source(*spec.all_sources),
+        spec.for_edge(),
+        spec.namespace_labels,
+        spec.allows_empty,
     )
 
 

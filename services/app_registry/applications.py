@@ -6,7 +6,7 @@ absence, no list and no pattern removes anything.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime
 from itertools import islice
@@ -15,27 +15,29 @@ from typing import Any
 import structlog
 
 from app_registry import arguments
-from app_registry.commands import Commands
 from app_registry.desired import unpacked_revision
 from app_registry.destinations import IN_CLUSTER, IN_CLUSTER_SERVER, UnknownDestination
 from app_registry.entries import current
 from app_registry.fleet import Fleet
 from app_registry.generations import Generations
-from outrider.bus import WrongRevision
+from app_registry.operations import Operations
+from app_registry.project import Asked
+from app_registry.projects import NotPermitted
+from outrider.bus import BusError, WrongRevision
 from outrider.bus.buckets import KeyValue
 from outrider.bus.jetstream import JetStream
 from outrider.bus.services import Endpoint, RequestRefused
-from outrider.names import AppName, ClusterName, token
+from outrider.names import AppName, token
 from outrider.records import ApplicationRecord
-from outrider.spec.document import Document, InvalidManifest, parse
+from outrider.spec.application import DEFAULT_PROJECT
+from outrider.spec.document import Document
+from outrider.spec.metadata import cascades
 from outrider.subjects import registry
 from outrider.topology import APPLICATIONS
 
 log = structlog.get_logger()
 
 UID_BYTES = 16
-PROBLEMS_SHOWN = 20
-SHORT_REVISION_CHARS = 7
 
 
 class Applications:
@@ -46,38 +48,93 @@ class Applications:
         js: JetStream,
         fleet: Fleet,
         generations: Generations,
-        commands: Commands,
+        operations: Operations,
         clock: Callable[[], datetime],
     ) -> None:
         self._js, self._fleet, self._generations = js, fleet, generations
-        self._commands, self._clock = commands, clock
+        self._operations, self._clock = operations, clock
         self._bucket = KeyValue(js, APPLICATIONS)
 
     def endpoints(self) -> list[Endpoint]:
         """Return what is served."""
         return [
-            Endpoint("app-apply", registry("app.apply"), self.apply),
             Endpoint("app-list", registry("app.list"), self.list),
             Endpoint("app-get", registry("app.get"), self.get),
             Endpoint("app-delete", registry("app.delete"), self.delete),
-            Endpoint("app-sync", registry("app.sync"), self.sync),
         ]
 
-    async def apply(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Store an Application. {manifest, dry_run?} -> {name, result, warnings}."""
-        document = _checked(request.get("manifest"))
-        name = AppName(document.application.metadata.name)
+    async def apply(self, document: Document, *, dry_run: bool, initiated_by: str) -> dict[str, Any]:
+        """Store an Application, and ask for the sync or refresh that its manifest asks for."""
+        name = AppName(document.name)
+        self._check_permitted(document)
         warnings = [*document.warnings, *self._destination_warnings(document)]
         entry = await current(self._js, APPLICATIONS, token(name))
         stored = ApplicationRecord.unpack(entry.value) if entry.value is not None else None
         if stored is not None and stored.deleting:
             raise RequestRefused(f"application {name!r} is being deleted; apply it again once it is gone")
         if stored is not None and stored.manifest == document.manifest:
-            return {"name": name, "result": "unchanged", "warnings": warnings}
-        if not arguments.flag(request, "dry_run"):
-            await self._store(name, self._record(stored, document), entry.revision)
-        result = "created" if stored is None else "updated"
-        return {"name": name, "result": result, "warnings": warnings}
+            result = "unchanged"
+        else:
+            result = "created" if stored is None else "updated"
+            if not dry_run:
+                await self._store(name, self._record(stored, document), entry.revision)
+        answer = {"kind": document.kind, "name": name, "result": result, "warnings": warnings}
+        if not dry_run and result != "created":
+            warnings += await self._refreshed_with(document, initiated_by)
+        if document.application.operation is not None:
+            warnings += await self._synced_with(document, initiated_by, result, dry_run=dry_run)
+        return answer
+
+    def _check_permitted(self, document: Document) -> None:
+        try:
+            self.check_project(document)
+        except NotPermitted as error:
+            raise RequestRefused(f"Application {document.name}: {error}") from error
+
+    def check_project(self, document: Document) -> None:
+        """Ask the project of an application whether it permits it; NotPermitted says why not."""
+        spec = document.application.spec
+        placements = self._fleet.placements
+        try:
+            cluster = placements.resolve(spec.destination)
+        except UnknownDestination:
+            cluster = None
+        asked = Asked(
+            document.name,
+            tuple(source.repo_url for source in spec.all_sources),
+            placements.place(spec.destination, cluster),
+            spec.namespace_labels,
+        )
+        self._fleet.projects.permitting(spec.project or DEFAULT_PROJECT, asked)
+
+    async def _refreshed_with(self, document: Document, initiated_by: str) -> list[str]:
+        """Carry out a refresh that a manifest asks for; return a warning where that did not work."""
+        if not document.refresh:
+            return []
+        asked = {"name": document.name, "hard": document.refresh == "hard", "initiated_by": initiated_by}
+        return await self._tried("refresh", self._operations.refresh(asked))
+
+    async def _synced_with(
+        self, document: Document, initiated_by: str, result: str, *, dry_run: bool
+    ) -> list[str]:
+        """Carry out the operation of a manifest, if that changes nothing besides: what would be synced has not arrived yet."""
+        if result != "unchanged":
+            advice = f"ask with `outrider app sync {document.name}` once its cluster has it"
+            return [
+                f"operation: not carried out, since the manifest changes the application as well; {advice}"
+            ]
+        operation = document.application.operation
+        if dry_run or operation is None:
+            return []
+        asked = {"name": document.name, **operation.arguments(), "initiated_by": initiated_by}
+        return await self._tried("operation", self._operations.sync(asked))
+
+    async def _tried(self, what: str, asking: Awaitable[Any]) -> list[str]:
+        try:
+            await asking
+        except (RequestRefused, BusError) as error:
+            return [f"{what}: not carried out: {error}"]
+        return []
 
     def _record(self, stored: ApplicationRecord | None, document: Document) -> ApplicationRecord:
         now_ms = int(self._clock().timestamp() * 1000)
@@ -163,54 +220,22 @@ class Applications:
         }
 
     async def delete(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Begin the end of an application. {name, cascade?} -> {name, result}. Idempotent."""
+        """Begin the end of an application. {name, cascade?, propagation?} -> {name, result}. Idempotent."""
         name = arguments.app(request)
         record, revision = await self._stored(name)
         cascade = arguments.optional(request, "cascade", bool)
         if cascade is None:
-            cascade = (
-                record.cascade if record.deleting else parse(record.manifest).application.metadata.cascades
-            )
-        wanted = replace(record, deleting=True, cascade=cascade)
+            cascade = record.cascade if record.deleting else cascades(record.manifest)
+        propagation = arguments.optional(request, "propagation", str) or record.propagation
+        if propagation not in ("", "foreground", "background"):
+            raise RequestRefused(f"propagation: is foreground or background, not {propagation[:40]!r}")
+        wanted = replace(record, deleting=True, cascade=cascade, propagation=propagation)
         if wanted != record:
             await self._store(name, wanted, revision)
         return {"name": name, "result": "deleting"}
-
-    async def sync(self, request: dict[str, Any]) -> Any:
-        """Ask the agent for a sync. {name, prune?, dry_run?, resources?, revision?} -> the agent's answer."""
-        name = arguments.app(request)
-        if name not in self._fleet.applications:
-            raise RequestRefused(f"there is no application {name!r}")
-        cluster = self._fleet.placements.of(name)
-        if cluster is None:
-            raise RequestRefused(f"application {name!r} runs nowhere: its destination is not registered")
-        self._check_revision(name, cluster, arguments.optional(request, "revision", str))
-        asked: dict[str, Any] = {
-            key: request[key] for key in ("prune", "dry_run", "resources") if key in request
-        }
-        return await self._commands.ask(cluster, "sync", {"app": name, **asked})
-
-    def _check_revision(self, name: AppName, cluster: ClusterName, revision: str | None) -> None:
-        published = self._generations.get(cluster, name)
-        at = unpacked_revision(published.last.revision) if published else ""
-        if revision and revision not in (at, at[:SHORT_REVISION_CHARS]):
-            raise RequestRefused(
-                f"application {name!r} is at revision {at or '(none yet)'}: syncing another one is not supported yet; "
-                "set spec.source.targetRevision"
-            )
 
     async def _stored(self, name: AppName) -> tuple[ApplicationRecord, int]:
         entry = await current(self._js, APPLICATIONS, token(name))
         if entry.value is None:
             raise RequestRefused(f"there is no application {name!r}")
         return ApplicationRecord.unpack(entry.value), entry.revision
-
-
-def _checked(manifest: object) -> Document:
-    try:
-        return parse(manifest)
-    except InvalidManifest as error:
-        shown = error.problems[:PROBLEMS_SHOWN]
-        more = len(error.problems) - len(shown)
-        listed = "; ".join(shown) + (f"; and {more} more" if more else "")
-        raise RequestRefused(f"{error.what}: {listed}") from error

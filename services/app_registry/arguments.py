@@ -4,7 +4,8 @@ import re
 from typing import Any, TypeVar
 
 from outrider.bus.services import RequestRefused
-from outrider.names import AppName, ClusterName, InvalidName, app_name, cluster_name
+from outrider.names import AppName, ClusterName, InvalidName, app_name, cluster_name, project_name
+from outrider.spec.schedule import time_zone as checked_zone
 
 T = TypeVar("T")
 
@@ -52,6 +53,23 @@ def cluster(arguments: dict[str, Any]) -> ClusterName:
         return cluster_name(text(arguments, "name"))
     except InvalidName as error:
         raise RequestRefused(str(error)) from error
+
+
+def named(arguments: dict[str, Any], kind: str) -> str:
+    """Return the project or set that a request is about."""
+    try:
+        return project_name(text(arguments, "name"))
+    except InvalidName as error:
+        raise RequestRefused(f"{kind} {str(error).removeprefix('project ')}") from error
+
+
+def time_zone(arguments: dict[str, Any]) -> str:
+    """Return the name of a time zone; empty for none."""
+    given = optional(arguments, "time_zone", str) or ""
+    try:
+        return checked_zone(given) if given else given
+    except ValueError as error:
+        raise RequestRefused(f"time_zone: {error}") from error
 
 
 def page(arguments: dict[str, Any]) -> tuple[str, int]:

@@ -16,18 +16,20 @@ from typing import Any
 import structlog
 
 from app_registry import arguments
+from app_registry.cluster_settings import TIME_ZONE
 from app_registry.entries import current
 from app_registry.fleet import Fleet
 from app_registry.identities import Identities
 from app_registry.placements import EPOCH, REMOVING, stored_epoch
 from app_registry.publisher import Publisher
+from app_registry.settings_requests import SettingsRequests
 from outrider.bus import WrongRevision
 from outrider.bus.buckets import KeyValue
 from outrider.bus.jetstream import JetStream
 from outrider.bus.services import Endpoint, RequestRefused
 from outrider.names import AppName, ClusterName
 from outrider.records import ClusterRecord
-from outrider.subjects import registry
+from outrider.subjects import SETTINGS, registry
 from outrider.topology import CLUSTERS
 
 log = structlog.get_logger()
@@ -47,11 +49,12 @@ class Clusters:
         fleet: Fleet,
         identities: Identities,
         publisher: Publisher,
+        settings: SettingsRequests,
         touch: Callable[[AppName], None],
         clock: Callable[[], datetime],
     ) -> None:
         """`touch` has an application looked at again."""
-        self._js, self._fleet, self._identities = js, fleet, identities
+        self._js, self._fleet, self._identities, self._settings = js, fleet, identities, settings
         self._publisher, self._touch, self._clock = publisher, touch, clock
         self._bucket = KeyValue(js, CLUSTERS)
 
@@ -59,13 +62,14 @@ class Clusters:
         """Return what is served."""
         return [
             Endpoint("cluster-add", registry("cluster.add"), self.add),
+            Endpoint("cluster-update", registry("cluster.update"), self.update),
             Endpoint("cluster-list", registry("cluster.list"), self.list),
             Endpoint("cluster-get", registry("cluster.get"), self.get),
             Endpoint("cluster-remove", registry("cluster.remove"), self.remove),
         ]
 
     async def add(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Register a cluster and issue its identity. {name, public_key, labels?, server?, replace?} -> what an edge needs."""
+        """Register a cluster and issue its identity. {name, public_key, labels?, server?, time_zone?, replace?} -> what an edge needs."""
         name, key = arguments.cluster(request), _public_key(request)
         if await self._identities.is_revoked(key):
             raise RequestRefused(
@@ -79,9 +83,7 @@ class Clusters:
                     "to replace its identity, which disconnects whoever uses the old one, ask with replace"
                 )
             await self._identities.revoke(name, stored.public_key)
-        record = self._record(name, key, stored, request)
-        if record != stored:
-            await self._store(record, revision)
+        await self._changed(self._record(name, key, stored, request), stored, revision)
         issued = self._identities.issue(name, key)
         return {
             "name": name,
@@ -90,6 +92,24 @@ class Clusters:
             "ca_pem": issued.ca_pem,
             "hub_keys": issued.hub_keys,
         }
+
+    async def update(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Change what is known of a cluster. {name, labels?, server?, time_zone?} -> the cluster. Labels replace those before."""
+        name = arguments.cluster(request)
+        stored, revision = await self._stored(name)
+        if stored is None:
+            raise RequestRefused(f"there is no cluster {name!r}; add it with `outrider cluster add {name}`")
+        if REMOVING in stored.annotations:
+            raise RequestRefused(f"cluster {name!r} is being removed")
+        record = self._record(name, stored.public_key, stored, request)
+        await self._changed(record, stored, revision)
+        return self._item(record)
+
+    async def _changed(self, record: ClusterRecord, stored: ClusterRecord | None, revision: int) -> None:
+        if TIME_ZONE in record.annotations:
+            await self._settings.ensure()
+        if record != stored:
+            await self._store(record, revision)
 
     def _record(
         self, name: ClusterName, key: str, stored: ClusterRecord | None, request: dict[str, Any]
@@ -102,6 +122,9 @@ class Clusters:
             raise RequestRefused(f"server {server} is registered for cluster {other!r} already")
         labels = arguments.labels(request) if "labels" in request else kept.labels
         annotations = {key: value for key, value in kept.annotations.items() if key != REMOVING}
+        if "time_zone" in request:
+            annotations[TIME_ZONE] = arguments.time_zone(request)
+            annotations = {key: value for key, value in annotations.items() if value}
         issued_at_s = kept.issued_at_s if kept.public_key == key and kept.issued_at_s else now_s
         return replace(
             kept,
@@ -124,7 +147,7 @@ class Clusters:
         return arguments.paged(items, limit, "name")
 
     async def get(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Return one cluster. {name} -> {name, labels, server, created_at_ms, applications, public_key}."""
+        """Return one cluster. {name} -> {name, labels, server, created_at_ms, applications, public_key, time_zone}."""
         name = arguments.cluster(request)
         record, _ = await self._stored(name)
         if record is None:
@@ -140,6 +163,7 @@ class Clusters:
             "applications": self._fleet.placements.applications[ClusterName(record.name)],
             "public_key": record.public_key,
             "removing": REMOVING in record.annotations,
+            "time_zone": record.annotations.get(TIME_ZONE, ""),
         }
 
     async def remove(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -158,7 +182,8 @@ class Clusters:
             await self._store(replace(record, annotations={**record.annotations, REMOVING: "true"}), revision)
         await self._identities.revoke(name, record.public_key)
         for app in await self._publisher.purge_cluster(name):
-            self._touch(app)
+            if app != SETTINGS:
+                self._touch(app)
         await self._bucket.delete(name)
         return {"name": name, "result": "removed"}
 

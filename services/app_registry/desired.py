@@ -29,11 +29,16 @@ class Last:
     digest: bytes | None
     # None: a tombstone
     cascade: bool = False
+    propagation: str = ""
+    # of a tombstone: how the objects go
 
     @classmethod
     def of(cls, record: Desired) -> "Last":
         """Return what decides of a record."""
-        return cls(record.uid, spec_digest(record.spec), record.revision, record.digest, record.cascade)
+        propagation = str(record.spec.get("propagation", "")) if record.is_tombstone else ""
+        return cls(
+            record.uid, spec_digest(record.spec), record.revision, record.digest, record.cascade, propagation
+        )
 
 
 @dataclass(frozen=True)
@@ -98,12 +103,15 @@ def decide(intent: Intent, rendering: RenderingRecord | None, last: Last | None)
     return Decision(None if wanted == last else content, conditions)
 
 
-def tombstone(uid: bytes, *, cascade: bool, status_revision: int) -> Content:
-    """Return the record that ends an application.
+def tombstone(uid: bytes, *, propagation: str, status_revision: int) -> Content:
+    """Return the record that ends an application; `propagation` is how its objects go, empty if they stay.
 
     `status_revision` is that of the application's status at this moment: what is newer can prove that the edge is done.
     """
-    return Content(uid, {"status": status_revision}, cascade=cascade)
+    spec: dict[str, Any] = {"status": status_revision}
+    if propagation:
+        spec["propagation"] = propagation
+    return Content(uid, spec, cascade=bool(propagation))
 
 
 def _conditions(intent: Intent, rendering: RenderingRecord) -> tuple[Condition, ...]:
@@ -121,7 +129,8 @@ def _would_empty(intent: Intent, rendering: RenderingRecord, last: Last | None) 
 
 
 def _runs_something(intent: Intent, last: Last | None) -> bool:
-    return last is not None and last.uid == intent.uid and last.digest not in (None, EMPTY_BUNDLE)
+    # A record that counts as none (its uid is empty) says nothing of what runs: take it that something does.
+    return last is not None and last.uid in (intent.uid, b"") and last.digest not in (None, EMPTY_BUNDLE)
 
 
 def _content(intent: Intent, rendering: RenderingRecord, last: Last | None) -> Content:

@@ -9,21 +9,30 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 import structlog
+from pydantic import ValidationError
 
 from app_registry.app import App, from_record
 from app_registry.origins import Origins
 from app_registry.placements import Placements
+from app_registry.project import Project
+from app_registry.projects import Projects
 from app_registry.sources import User, WantedSources, needed, wanted
 from outrider.bus.buckets import Change
 from outrider.codec import MalformedMessage, Message
 from outrider.names import AppName, ClusterName, from_token
 from outrider.records import (
+    SETTINGS_KEY,
     ApplicationRecord,
     ClusterRecord,
     ConditionsRecord,
+    ProjectRecord,
     RenderingRecord,
     RepositoryRecord,
+    SetRecord,
+    SettingsRecord,
+    SourceRecord,
 )
+from outrider.spec.app_project import AppProjectSpec
 from outrider.spec.document import InvalidManifest
 
 log = structlog.get_logger()
@@ -37,6 +46,11 @@ class Touched:
 
     apps: set[AppName] = field(default_factory=set)
     sources: set[str] = field(default_factory=set)
+    clusters: set[ClusterName] = field(default_factory=set)
+    # those whose settings may have changed
+
+    def __or__(self, other: "Touched") -> "Touched":
+        return Touched(self.apps | other.apps, self.sources | other.sources, self.clusters | other.clusters)
 
 
 class Fleet:
@@ -48,6 +62,10 @@ class Fleet:
         # stored applications that this version does not understand, and why
         self.placements = Placements()
         self.origins = Origins()
+        self.projects = Projects()
+        self.settings: SettingsRecord | None = None
+        # None: nobody has set any, or they can't be read. What edges were told stays.
+        self.sets: dict[str, SetRecord] = {}
         self.renderings: dict[str, RenderingRecord] = {}
         self.conditions: dict[AppName, ConditionsRecord] = {}
         self.stored_sources: dict[str, bytes] = {}
@@ -69,6 +87,10 @@ class Fleet:
         """Return the rendering that counts for an application, if there is one yet."""
         return self.renderings.get(self._used.get(app, ""))
 
+    def source_of(self, app: AppName) -> SourceRecord | None:
+        """Return what is rendered for an application."""
+        return self.wanted.record(self._used.get(app, ""))
+
     def put_application(self, change: Change) -> Touched:
         """Take in one change of bucket `applications`."""
         name = AppName(from_token(change.key))
@@ -79,6 +101,7 @@ class Fleet:
         if (before is None) != (app is None):
             self._rename(name, present=app is not None)
         self.placements.put_application(name, app.destination if app else None)
+        self.projects.put_application(name, app.project if app else None)
         self.origins.put_application(name, app.source.urls if app else ())
         return Touched({name}, self._want(name))
 
@@ -102,8 +125,36 @@ class Fleet:
 
     def put_cluster(self, change: Change) -> Touched:
         """Take in one change of bucket `clusters`."""
-        record = _unpacked(ClusterRecord, change)
-        return Touched(self.placements.put_cluster(ClusterName(change.key), record))
+        name, record = ClusterName(change.key), _unpacked(ClusterRecord, change)
+        return Touched(self.placements.put_cluster(name, record), clusters={name})
+
+    def put_project(self, change: Change) -> Touched:
+        """Take in one change of bucket `projects`: its applications may be permitted more, or less, from here on."""
+        name = from_token(change.key)
+        if change.value is None:
+            return Touched(set(self.projects.put(name, None)))
+        try:
+            record = ProjectRecord.unpack(change.value)
+            spec = AppProjectSpec.model_validate(record.manifest.get("spec"))
+        except (MalformedMessage, ValidationError) as error:
+            # Written by another version. Its rules can't be held, so nothing is permitted; what runs stays.
+            log.error("stored project not understood", project=name, reason=str(error))  # noqa: TRY400
+            return Touched(set(self.projects.put(name, None, type(error).__name__)))
+        return Touched(set(self.projects.put(name, Project(name, spec))))
+
+    def put_set(self, change: Change) -> Touched:
+        """Take in one change of bucket `sets`."""
+        name = from_token(change.key)
+        self.sets.pop(name, None)
+        if (record := _unpacked(SetRecord, change)) is not None:
+            self.sets[name] = record
+        return Touched()
+
+    def put_settings(self, change: Change) -> Touched:
+        """Take in one change of bucket `settings`, which every cluster has to be told."""
+        if change.key == SETTINGS_KEY:
+            self.settings = _unpacked(SettingsRecord, change)
+        return Touched(clusters=set(self.placements.clusters))
 
     def put_repository(self, change: Change) -> Touched:
         """Take in one change of bucket `repositories`: its sources may have another URL or pool from here on."""

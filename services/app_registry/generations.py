@@ -1,6 +1,6 @@
 """Which record each application on each cluster had last, and in what order: an index over stream DESIRED.
 
-The stream is the truth; this is rebuilt by reading it. A cluster's records are numbered without holes within an epoch, and a
+The stream is the truth, as far as this hub has signed what is in it; this is rebuilt by reading it. A cluster's records are numbered without holes within an epoch, and a
 number is given out once: an edge refuses what is not above what it holds. So the newest record of a cluster holds its
 number, and is not purged even when it is a tombstone that was carried out. The epoch rises when an edge has seen more than
 the stream holds (a hub restored from a backup); it is kept in the cluster's record, and what was signed in an older epoch is
@@ -15,6 +15,7 @@ from outrider.generations import holdings_digest
 from outrider.identity.signatures import SIGNATURE_BYTES
 from outrider.messages import Desired, Generation
 from outrider.names import AppName, ClusterName
+from outrider.subjects import SETTINGS
 
 NOTHING = Generation(0, 0)
 FIRST_EPOCH = 1
@@ -42,6 +43,8 @@ class _Cluster:
     published: dict[AppName, Published] = field(default_factory=dict)
     done: set[AppName] = field(default_factory=set)
     # tombstones that were carried out; the newest stays for its number
+    forged: set[AppName] = field(default_factory=set)
+    # what the stream holds of these is not signed by this hub: no edge is told of it, and it is written again
     allocated: Generation = NOTHING
     in_flight: set[Generation] = field(default_factory=set)
     digest: bytes | None = None
@@ -72,11 +75,36 @@ class Generations:
         noted = record.spec.get("status", 0) if record.is_tombstone else 0
         of.published[app] = Published(record.generation, seq, len(sealed), last, int(noted))
         of.allocated = max(of.allocated, record.generation)
-        of.done.discard(app)
-        of.digest = None
-        if cluster not in self._places.get(app, ()):
-            self._places[app] = (*self._places.get(app, ()), cluster)
+        self._indexed(of, cluster, app)
         return True
+
+    def knows(self, cluster: ClusterName, app: AppName, seq: int) -> bool:
+        """Whether a record of the stream, or a newer one, is in the index."""
+        known = self.get(cluster, app)
+        return known is not None and known.seq >= seq
+
+    def forged(self, cluster: ClusterName, app: AppName, seq: int, size_bytes: int) -> None:
+        """Take in that the stream holds something that this hub has not signed: it counts as no record."""
+        of = self._clusters.setdefault(cluster, _Cluster())
+        known = of.published.get(app)
+        last = replace(known.last, uid=b"") if known else Last(b"", b"", "", b"")
+        generation = known.generation if known else NOTHING
+        of.published[app] = Published(generation, seq, size_bytes, last)
+        self._indexed(of, cluster, app)
+        of.forged.add(app)
+
+    def is_forged(self, cluster: ClusterName, app: AppName) -> bool:
+        """Whether what the stream holds of an application was not signed by this hub."""
+        of = self._clusters.get(cluster)
+        return of is not None and app in of.forged
+
+    def _indexed(self, of: _Cluster, cluster: ClusterName, app: AppName) -> None:
+        of.done.discard(app)
+        of.forged.discard(app)
+        of.digest = None
+        # Settings are at every cluster; nobody asks where.
+        if app != SETTINGS and cluster not in self._places.get(app, ()):
+            self._places[app] = (*self._places.get(app, ()), cluster)
 
     def get(self, cluster: ClusterName, app: AppName) -> Published | None:
         """Return an application's record on a cluster."""
@@ -128,6 +156,11 @@ class Generations:
             return []
         return [app for app, one in of.published.items() if one.generation.epoch < of.allocated.epoch]
 
+    def is_outdated(self, cluster: ClusterName, app: AppName) -> bool:
+        """Whether an application's record was signed in an older epoch."""
+        of, one = self._clusters.get(cluster), self.get(cluster, app)
+        return of is not None and one is not None and one.generation.epoch < of.allocated.epoch
+
     # What an edge is told
 
     def newest(self, cluster: ClusterName) -> Generation:
@@ -168,7 +201,8 @@ class Generations:
     def _live(self, cluster: ClusterName) -> Iterator[tuple[AppName, Published]]:
         of = self._clusters.get(cluster)
         if of is not None:
-            yield from ((app, one) for app, one in of.published.items() if app not in of.done)
+            kept = of.done | of.forged
+            yield from ((app, one) for app, one in of.published.items() if app not in kept)
 
     # Tombstones
 
@@ -202,12 +236,11 @@ class Generations:
             return
         del of.published[app]
         of.done.discard(app)
+        of.forged.discard(app)
         of.digest = None
-        places = tuple(place for place in self._places[app] if place != cluster)
+        places = tuple(place for place in self._places.pop(app, ()) if place != cluster)
         if places:
             self._places[app] = places
-        else:
-            del self._places[app]
 
     def forget(self, cluster: ClusterName) -> list[AppName]:
         """Drop a cluster; return the applications that had a record there."""

@@ -3,6 +3,7 @@
 from collections import Counter
 
 from app_registry.destinations import UnknownDestination, resolve, waits_for
+from app_registry.project import Place
 from outrider.names import AppName, ClusterName
 from outrider.records import ClusterRecord
 from outrider.spec.application import Destination
@@ -30,6 +31,12 @@ class Placements:
     def resolve(self, destination: Destination) -> ClusterName:
         """Return the cluster that is meant at this moment; UnknownDestination says why there is none."""
         return resolve(destination, self._usable, self._by_server)
+
+    def place(self, destination: Destination, cluster: ClusterName | None) -> Place:
+        """Return where an application is to run, as projects name places."""
+        record = self.clusters.get(cluster) if cluster is not None else None
+        server = destination.server or (record.server if record else "")
+        return Place(cluster or destination.name, server, destination.namespace)
 
     def of(self, app: AppName) -> ClusterName | None:
         """Return the cluster that an application is for; None if its destination is not known."""

@@ -13,7 +13,7 @@ from app_registry.desired import Content
 from app_registry.generations import Generations
 from outrider import subjects
 from outrider.bus.jetstream import JetStream
-from outrider.identity.signatures import SIGNATURE_BYTES, seal
+from outrider.identity.signatures import public_key, seal, unseal
 from outrider.messages import Desired
 from outrider.names import AppName, ClusterName
 from outrider.topology import DESIRED
@@ -33,6 +33,7 @@ class Publisher:
     ) -> None:
         """`seed` signs records; `on_published` is told of each cluster that got one."""
         self._js, self._generations, self._seed = js, generations, seed
+        self._keys = [public_key(seed)]
         self._on_published = on_published
 
     async def publish(self, cluster: ClusterName, app: AppName, content: Content) -> None:
@@ -61,9 +62,12 @@ class Publisher:
         self._on_published(cluster)
 
     async def renew(self, cluster: ClusterName, app: AppName) -> None:
-        """Publish what the stream holds of an application once more, under the cluster's next number."""
+        """Publish what the stream holds of an application once more, under the cluster's next number.
+
+        ForgedRecord if that is not this hub's own: to sign it would make it true.
+        """
         stored = await self._js.last(DESIRED.name, subjects.desired(cluster, app))
-        record = Desired.unpack(stored.data[SIGNATURE_BYTES:])
+        record = Desired.unpack(unseal(stored.data, self._keys, cluster, app))
         content = Content(
             record.uid, record.spec, record.revision, record.digest, record.base, record.patch, record.cascade
         )

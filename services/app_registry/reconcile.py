@@ -2,7 +2,8 @@
 
 1. A record signed in an epoch that is over is signed again.
 2. An application that is being deleted gets a tombstone where it has a record; once all are carried out it is forgotten.
-3. Any other: resolve its destination, decide its record, publish it if it differs, then end it where it was before.
+3. Any other: resolve its destination, ask its project, decide its record, publish it if it differs, then end it where it
+   was before.
 4. Whatever keeps it from its newest revision is stored as conditions.
 
 Each step may fail and be repeated. Nothing is removed because something is absent: an application without a stored record
@@ -19,9 +20,11 @@ from app_registry.desired import INVALID_SPEC_ERROR, Condition, Content, decide
 from app_registry.destinations import UnknownDestination
 from app_registry.fleet import Fleet
 from app_registry.generations import Generations
+from app_registry.projects import NotPermitted
 from app_registry.publisher import Publisher
 from app_registry.tombstones import Tombstones
 from outrider.bus.buckets import KeyValue
+from outrider.identity.signatures import ForgedRecord
 from outrider.names import AppName, ClusterName, token
 
 log = structlog.get_logger()
@@ -47,8 +50,7 @@ class Reconciler:
     async def bring_application(self, name: AppName) -> None:
         """Bring one application in line. BusError: try again."""
         for cluster in self._generations.places(name):
-            if name in self._generations.outdated(cluster):
-                await self._publisher.renew(cluster, name)
+            await self._renew(cluster, name)
         app = self._fleet.applications.get(name)
         if app is not None and app.deleting:
             await self._remove(app)
@@ -60,15 +62,36 @@ class Reconciler:
         else:
             await self._conditions.forget(name)
 
+    async def _renew(self, cluster: ClusterName, name: AppName) -> None:
+        """Have a record signed again that is of an epoch that is over, and drop one of nobody's that was forged."""
+        if self._generations.is_forged(cluster, name):
+            published = self._generations.get(cluster, name)
+            known = name in self._fleet.applications or name in self._fleet.damaged
+            if published is not None and not known:
+                await self._publisher.purge(cluster, name, published.seq)
+        elif self._generations.is_outdated(cluster, name):
+            try:
+                await self._publisher.renew(cluster, name)
+            except ForgedRecord as error:
+                log.warning("record not signed again", cluster=cluster, app=name, reason=str(error))
+
     async def _deliver(self, app: App) -> None:
         try:
             cluster = self._fleet.placements.resolve(app.destination)
         except UnknownDestination as error:
             await self._conditions.note(app.name, None, [Condition(INVALID_SPEC_ERROR, str(error))])
             return
+        asked = app.asked(self._fleet.placements.place(app.destination, cluster))
+        try:
+            project = self._fleet.projects.permitting(app.project, asked)
+        except NotPermitted as error:
+            # What runs stays as it was permitted once: a rule that is changed by mistake must not empty a shop.
+            refusals = [Condition(INVALID_SPEC_ERROR, refusal) for refusal in error.refusals]
+            await self._conditions.note(app.name, cluster, refusals)
+            return
         published = self._generations.get(cluster, app.name)
         last = published.last if published else None
-        decision = decide(app.intent, self._fleet.rendering_of(app.name), last)
+        decision = decide(app.intent(project.for_edge(asked)), self._fleet.rendering_of(app.name), last)
         if decision.content is not None:
             await self._publish(cluster, app, decision.content)
         await self._leave_others(cluster, app)
@@ -84,12 +107,13 @@ class Reconciler:
             return
         for place in self._generations.places(app.name):
             if place != cluster:
-                await self._tombstones.end(place, app.name, app.uid, cascade=False)
+                await self._tombstones.end(place, app.name, app.uid, propagation="")
 
     async def _remove(self, app: App) -> None:
         places = self._generations.places(app.name)
         for cluster in places:
-            await self._tombstones.end(cluster, app.name, app.uid, cascade=app.cascade)
+            propagation = app.propagation if app.cascade else ""
+            await self._tombstones.end(cluster, app.name, app.uid, propagation=propagation)
         if all(self._generations.is_done(cluster, app.name) for cluster in places):
             await self._applications.delete(token(app.name))
             log.info("application gone", app=app.name)

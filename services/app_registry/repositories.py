@@ -15,7 +15,8 @@ from app_registry import arguments
 from app_registry.entries import current
 from app_registry.fleet import Fleet
 from app_registry.identities import Identities
-from app_registry.origins import DEFAULT_POOL, same_repository
+from app_registry.origins import same_repository
+from app_registry.sources import DEFAULT_POOL
 from outrider.bus.buckets import KeyValue
 from outrider.bus.jetstream import JetStream
 from outrider.bus.services import Endpoint, RequestRefused

@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 import structlog
 
 from app_registry.applications import Applications
+from app_registry.applying import Applying
+from app_registry.cluster_settings import ClusterSettings
 from app_registry.clusters import Clusters
 from app_registry.commands import Commands
 from app_registry.conditions import Conditions
@@ -18,11 +20,15 @@ from app_registry.follow import following
 from app_registry.generations import Generations
 from app_registry.identities import Identities
 from app_registry.lease import Holder, Lease, LeaseLost
+from app_registry.operations import Operations
+from app_registry.project_requests import ProjectRequests
 from app_registry.publisher import Publisher
 from app_registry.reconcile import Reconciler
 from app_registry.repositories import Repositories
 from app_registry.resync import Resync
+from app_registry.set_requests import SetRequests
 from app_registry.settings import Settings
+from app_registry.settings_requests import SettingsRequests
 from app_registry.tombstones import Tombstones
 from app_registry.work_queue import WorkQueue
 from outrider.bus import BusError, BusSettings, Connection, connected
@@ -31,7 +37,9 @@ from outrider.bus.jetstream import JetStream
 from outrider.bus.services import Endpoint, serve
 from outrider.bus.topology import ensure
 from outrider.identity import credentials
+from outrider.identity.signatures import public_key
 from outrider.names import AppName, ClusterName
+from outrider.subjects import SETTINGS
 from outrider.tasks import background
 from outrider.topology import APPLICATIONS, CONDITIONS, HUB, SOURCES
 from outrider.version import VERSION
@@ -139,9 +147,24 @@ class Registry:
         self._sources: WorkQueue[str] = WorkQueue(
             "sources", reconciler.bring_source, concurrent_max=CONCURRENT_MAX, rng=rng
         )
+        self._settings: WorkQueue[ClusterName] = WorkQueue(
+            "settings",
+            ClusterSettings(self.fleet, self.generations, publisher).bring,
+            concurrent_max=CONCURRENT_MAX,
+            rng=rng,
+        )
         self._commands = Commands(connection, rng, settings.command_timeout_s)
-        self._applications = Applications(js, self.fleet, self.generations, self._commands, clock)
-        self._clusters = Clusters(js, self.fleet, self._identities, publisher, self._touch, clock)
+        self._operations = Operations(connection, self.fleet, self.generations, self._commands)
+        self._applications = Applications(js, self.fleet, self.generations, self._operations, clock)
+        self._projects = ProjectRequests(js, self.fleet, clock)
+        self._sets = SetRequests(js, self.fleet, clock)
+        self._settings_requests = SettingsRequests(js, clock)
+        self._applying = Applying(
+            self.fleet, self._applications, self._projects, self._sets, self._settings_requests
+        )
+        self._clusters = Clusters(
+            js, self.fleet, self._identities, publisher, self._settings_requests, self._touch, clock
+        )
         self._repositories = Repositories(js, self.fleet, self._identities, clock)
         self._resync = Resync(connection, js, self.generations, self._tombstones, self._raise_epoch)
 
@@ -154,16 +177,18 @@ class Registry:
 
     async def work(self) -> None:
         """Reconcile until cancelled, or until the first loop fails."""
-        async with following(self._js, self.fleet, self.generations, self._on_touched):
+        keys = [public_key(self._identities.desired_seed)]
+        async with following(self._js, self.fleet, self.generations, keys, self._on_touched):
             self._sources.add(*self.fleet.stored_sources)
             self._apps.add(*self.fleet.conditions)
             for cluster in self.generations.clusters():
-                self._apps.add(*self.generations.outdated(cluster))
+                self._look_at_outdated(cluster)
             await self._commands.start()
             self._connection.on_connected.append(self._on_connected)
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._apps.run(), name="applications")
                 tasks.create_task(self._sources.run(), name="sources")
+                tasks.create_task(self._settings.run(), name="settings")
                 tasks.create_task(self._tombstones.run(), name="tombstones")
                 tasks.create_task(self._identities.push_again(), name="revocations")
                 self._ready.set()
@@ -171,7 +196,12 @@ class Registry:
 
     def _endpoints(self) -> list[Endpoint]:
         return [
+            *self._applying.endpoints(),
             *self._applications.endpoints(),
+            *self._operations.endpoints(),
+            *self._projects.endpoints(),
+            *self._sets.endpoints(),
+            *self._settings_requests.endpoints(),
             *self._clusters.endpoints(),
             *self._repositories.endpoints(),
         ]
@@ -179,8 +209,16 @@ class Registry:
     def _on_touched(self, touched: Touched) -> None:
         self._apps.add(*touched.apps)
         self._sources.add(*touched.sources)
+        self._settings.add(*touched.clusters)
+
+    def _look_at_outdated(self, cluster: ClusterName) -> None:
+        outdated = self.generations.outdated(cluster)
+        self._apps.add(*(app for app in outdated if app != SETTINGS))
+        if SETTINGS in outdated:
+            self._settings.add(cluster)
 
     async def _on_connected(self) -> None:
+        self._settings.retry_now()
         self._apps.retry_now()
         self._sources.retry_now()
 
@@ -194,4 +232,4 @@ class Registry:
     async def _raise_epoch(self, cluster: ClusterName, epoch: int) -> None:
         await self._clusters.raise_epoch(cluster, epoch)
         self.generations.raise_epoch(cluster, epoch)
-        self._apps.add(*self.generations.outdated(cluster))
+        self._look_at_outdated(cluster)

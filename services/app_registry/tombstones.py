@@ -54,17 +54,18 @@ class Tombstones:
             "tombstone", self._look, concurrent_max=CONCURRENT_MAX, rng=rng
         )
 
-    async def end(self, cluster: ClusterName, app: AppName, uid: bytes, *, cascade: bool) -> None:
-        """Write an application's tombstone on a cluster, unless it is there."""
+    async def end(self, cluster: ClusterName, app: AppName, uid: bytes, *, propagation: str) -> None:
+        """Write an application's tombstone on a cluster, unless it is there. `propagation` empty: its objects stay."""
         published = self._generations.get(cluster, app)
         if published is None or self._generations.is_done(cluster, app):
             return
         last = published.last
-        if not (published.is_tombstone and last.uid == uid and last.cascade == cascade):
+        wanted = (uid, bool(propagation), propagation)
+        if not (published.is_tombstone and (last.uid, last.cascade, last.propagation) == wanted):
             status = await current(self._js, STATUSES, _status_key(cluster, app))
-            content = tombstone(uid, cascade=cascade, status_revision=status.revision)
+            content = tombstone(uid, propagation=propagation, status_revision=status.revision)
             await self._publisher.publish(cluster, app, content)
-            log.info("application ends", app=app, cluster=cluster, cascade=cascade)
+            log.info("application ends", app=app, cluster=cluster, propagation=propagation)
             self._looks.pop((cluster, app), None)
         self._queue.add((cluster, app))
 

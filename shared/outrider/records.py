@@ -54,6 +54,46 @@ class ApplicationRecord(Message):
     deleting: bool = False
     cascade: bool = False
     # whether its objects go with it (finalizer)
+    propagation: str = ""
+    # how they go: "foreground" or "background"; empty: as the finalizer says
+
+
+@dataclass(frozen=True)
+class ProjectRecord(Message):
+    """Bucket `projects`, key: the name as a token. Written by app-registry, on a person's request only."""
+
+    VERSION: ClassVar[int] = 1
+    name: str
+    manifest: dict[str, Any]
+    # Argo CD's AppProject as it was applied
+    created_at_ms: int
+    updated_at_ms: int
+
+
+@dataclass(frozen=True)
+class SetRecord(Message):
+    """Bucket `sets`, key: the name as a token. Written by app-registry, on a person's request only."""
+
+    VERSION: ClassVar[int] = 1
+    name: str
+    manifest: dict[str, Any]
+    # Argo CD's ApplicationSet as it was applied
+    created_at_ms: int
+    updated_at_ms: int
+
+
+@dataclass(frozen=True)
+class SettingsRecord(Message):
+    """Bucket `settings`, key: SETTINGS_KEY. Written by app-registry, on a person's request only."""
+
+    VERSION: ClassVar[int] = 1
+    customisations: dict[str, Any] = field(default_factory=dict)
+    # what argocd-cm says, in the form that agents get
+    manifest: dict[str, Any] = field(default_factory=dict)
+    # the ConfigMap, as far as it says that; what else it holds (logins, say) is not kept
+    time_zone: str = ""
+    # of clusters that have none of their own
+    updated_at_ms: int = 0
 
 
 @dataclass(frozen=True)
@@ -150,6 +190,10 @@ class EdgeRecord(Message):
     # the last batch folded
     clock_offset_ms: int = 0
     # hub clock minus edge clock
+
+
+SETTINGS_KEY = "clusters"
+# The settings that all clusters share; a cluster's own are in its record.
 
 
 def repository_key(url: str) -> str:

@@ -111,6 +111,10 @@ EVENTS = Stream(
 CLUSTERS = Bucket("clusters", 64 * MIB, writers=("registry",), readers=("registry", "aggregator"))
 REPOSITORIES = Bucket("repositories", 64 * MIB, writers=("registry",), readers=("registry", "renderer"))
 APPLICATIONS = Bucket("applications", 256 * MIB, writers=("registry",), readers=("registry", "aggregator"))
+PROJECTS = Bucket("projects", 64 * MIB, writers=("registry",), readers=("registry", "aggregator"))
+SETS = Bucket("sets", 64 * MIB, writers=("registry",), readers=("registry",))
+SETTINGS = Bucket("settings", 16 * MIB, writers=("registry",), readers=("registry",))
+# What agents are told of health, actions, ignored differences and time zones; each cluster gets it as a record of its own.
 CONDITIONS = Bucket("conditions", 128 * MIB, writers=("registry",), readers=("registry", "aggregator"))
 # What keeps an application from its newest revision, as far as the hub knows: a rendering error, an unknown cluster.
 SOURCES = Bucket("sources", 256 * MIB, writers=("registry",), readers=("registry", "renderer"))
@@ -130,6 +134,9 @@ HUB = Topology(
         CLUSTERS,
         REPOSITORIES,
         APPLICATIONS,
+        PROJECTS,
+        SETS,
+        SETTINGS,
         CONDITIONS,
         SOURCES,
         RENDERINGS,

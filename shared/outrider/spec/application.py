@@ -157,6 +157,12 @@ class ApplicationSpec(Model):
         automated = self.sync_policy.automated if self.sync_policy else None
         return automated.allow_empty if automated else False
 
+    @property
+    def namespace_labels(self) -> tuple[str, ...]:
+        """Keys of the labels that its namespace is to be made with."""
+        metadata = self.sync_policy.managed_namespace_metadata if self.sync_policy else None
+        return tuple(metadata.labels) if metadata else ()
+
     def for_edge(self) -> dict[str, Any]:
         """Return what the agent has to know, set fields only: it travels with every change."""
         spec = self.model_dump(

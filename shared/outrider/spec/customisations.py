@@ -17,6 +17,7 @@ from outrider.spec.model import Model
 from outrider.spec.problems import problems
 
 CONFIG_MAP = "argocd-cm"
+KEPT_PREFIX = "resource."
 _SPLIT = "resource.customizations."
 _BOUNDS = Bounds(max_bytes=256 << 10, max_depth=32, max_weight=1 << 20)
 _LUA_MAX_CHARS = 64 << 10

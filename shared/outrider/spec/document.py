@@ -14,7 +14,7 @@ from outrider import codec
 from outrider.spec.app_project import AppProject
 from outrider.spec.application import Application
 from outrider.spec.application_set import ApplicationSet
-from outrider.spec.customisations import CONFIG_MAP, customisations
+from outrider.spec.customisations import CONFIG_MAP, KEPT_PREFIX, customisations
 from outrider.spec.metadata import REFRESH, cleaned
 from outrider.spec.problems import path, problems, shown
 
@@ -124,7 +124,10 @@ def _read_settings(what: str, kept: dict[str, Any], warnings: list[str], _refres
     found = customisations(data)
     if unknown or found.problems:
         raise InvalidManifest(what, [*(f"{key}: unknown field" for key in unknown), *found.problems])
-    return Document("ConfigMap", CONFIG_MAP, None, kept, [*warnings, *found.warnings], found.spec)
+    # What has no effect may be a login's secret: it is not stored.
+    data = {key: text for key, text in data.items() if key.startswith(KEPT_PREFIX)}
+    manifest = {**kept, "metadata": {"name": CONFIG_MAP}, "data": data}
+    return Document("ConfigMap", CONFIG_MAP, None, manifest, [*warnings, *found.warnings], found.spec)
 
 
 _Reader = Callable[[str, dict[str, Any], list[str], str], Document]

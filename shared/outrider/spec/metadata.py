@@ -50,6 +50,18 @@ def _finalizer(text: str) -> str:
     return text
 
 
+def cascades(manifest: dict[str, Any]) -> bool:
+    """Tell whether the objects of a stored application go when it is deleted, whichever version stored it."""
+    metadata = manifest.get("metadata")
+    finalizers = metadata.get("finalizers") if isinstance(metadata, dict) else None
+    return not _CASCADE_FINALIZERS.isdisjoint(finalizers or ())
+
+
+def propagation(finalizers: list[str]) -> Propagation:
+    """Return how objects go: those that they own first (foreground, Argo CD's default), or after them."""
+    return "background" if f"{CASCADE_FINALIZER}/background" in finalizers else "foreground"
+
+
 class Metadata(Model):
     """Name, labels and annotations of an Application."""
 
@@ -74,8 +86,8 @@ class Metadata(Model):
 
     @property
     def propagation(self) -> Propagation:
-        """How its objects go: with those that they own first (foreground), as Argo CD does by default, or after."""
-        return "background" if f"{CASCADE_FINALIZER}/background" in self.finalizers else "foreground"
+        """How its objects go when they do."""
+        return propagation(self.finalizers)
 
     def for_edge(self) -> dict[str, str]:
         """Return the annotations that an agent has to know."""

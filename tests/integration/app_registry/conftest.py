@@ -1,6 +1,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -92,7 +92,9 @@ class Edge:
         async def hear(message: Any) -> None:
             _, app = subjects.app_of_desired(message.subject)
             self.sizes.append(len(message.data))
-            self.take(app, message.data)
+            # As an agent does: what the hub has not signed is never taken.
+            with suppress(signatures.ForgedRecord):
+                self.take(app, message.data)
 
         await self.connection.subscribe(subjects.desired_of(self.name), hear)
         await self.connection.flush()
@@ -135,6 +137,19 @@ class Edge:
             if not answer.more:
                 self.seen = max(self.seen, Generation(answer.epoch, answer.counter))
                 return came
+
+
+async def told(edge: Edge, app: AppName, matches: Callable[[Desired], bool] = lambda _: True) -> Desired:
+    """Return a record that an edge may have been sent before it listened, once it holds one that matches."""
+
+    async def probe() -> bool:
+        if app in edge.held and matches(edge.held[app]):
+            return True
+        await edge.resync()
+        return False
+
+    await eventually(probe)
+    return edge.held[app]
 
 
 @dataclass

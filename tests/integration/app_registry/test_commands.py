@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from outrider import subjects
+from outrider import codec, subjects
 from outrider.bus.services import RequestRefused
 from outrider.messages import Command, CommandReply
 
-from .conftest import COMMIT, Edge, Fleet, application
+from .conftest import COMMIT, REPOSITORY, Edge, Fleet, application, bundle
 
 
 async def answering(edge: Edge, reply: Callable[[Command], CommandReply]) -> list[Command]:
@@ -89,7 +89,137 @@ async def test_a_sync_of_what_is_not_there_is_refused(served: Fleet) -> None:
     await served.condition("till", "no cluster")
     with pytest.raises(RequestRefused, match="runs nowhere"):
         await served.ask("app.sync", name="till")
+
+
+async def test_a_request_is_handed_to_the_agent_with_who_asked_and_its_answer_comes_back(
+    served: Fleet,
+) -> None:
     edge = await served.edge("shop1")
-    await served.deliver(edge, "menu")
-    with pytest.raises(RequestRefused, match="another one is not supported yet"):
-        await served.ask("app.sync", name="menu", revision="main")
+    await served.deliver(edge)
+    heard = await answering(edge, lambda command: CommandReply([command.arguments["app"]]))
+    named = {"group": "apps", "kind": "Deployment", "namespace": "till", "name": "web"}
+    asked: dict[str, dict[str, Any]] = {
+        "terminate": {},
+        "rollback": {"id": 3, "prune": True},
+        "approve": {"resources": [named]},
+        "tree": {},
+        "diff": {"resource": named},
+        "manifest": {"resource": named},
+        "actions": {"resource": named},
+        "action": {"resource": named, "action": "restart", "parameters": {"at": "once"}},
+    }
+    for verb, arguments in asked.items():
+        answer = await served.ask(f"app.{verb}", name="till", initiated_by="kim", **arguments)
+        assert answer == ["till"]
+        assert heard.pop().arguments == {"app": "till", "initiated_by": "kim", **arguments}
+
+
+@pytest.mark.parametrize(
+    ("verb", "arguments", "says"),
+    [
+        ("rollback", {}, "id: give the number"),
+        ("manifest", {}, "resource: name an object"),
+        ("diff", {"resource": {"kind": "Pod"}}, "a kind and a name"),
+        ("action", {"resource": {"kind": "Pod", "name": "a"}}, "action: give a text"),
+        ("sync", {"options": ["Force"]}, "options: 'Force' has no value"),
+        ("sync", {"strategy": "magic"}, "strategy: is hook or apply"),
+        ("sync", {"resources": ["a"]}, "resources: name an object"),
+        ("terminate", {"initiated_by": "a\nb"}, "initiated_by: must be one line"),
+    ],
+)
+async def test_arguments_that_no_agent_could_carry_out_are_refused_by_name(
+    served: Fleet, verb: str, arguments: dict[str, Any], says: str
+) -> None:
+    edge = await served.edge("shop1")
+    await served.deliver(edge)
+    with pytest.raises(RequestRefused, match=says):
+        await served.ask(f"app.{verb}", name="till", **arguments)
+
+
+async def test_options_of_a_sync_stand_in_place_of_the_same_ones_of_the_application(served: Fleet) -> None:
+    edge = await served.edge("shop1")
+    await served.deliver(edge)
+    heard = await answering(edge, lambda _: CommandReply("done"))
+    options = ["CreateNamespace=false", "Force=true"]
+    await served.ask("app.sync", name="till", options=options, strategy="apply", retry_limit=2)
+    assert heard[0].arguments == {
+        "app": "till",
+        "options": ["CreateNamespace=false", "Force=true"],
+        "strategy": "apply",
+        "retry_limit": 2,
+    }
+    await served.ask("app.sync", name="till", options=["Replace=true"])
+    assert heard[1].arguments["options"] == ["CreateNamespace=true", "Replace=true"]
+
+
+async def rendering(served: Fleet, answer: dict[str, Any]) -> list[dict[str, Any]]:
+    """Answer what a renderer is asked."""
+    heard: list[dict[str, Any]] = []
+
+    async def reply(message: Any) -> None:
+        heard.append({"subject": message.subject, **codec.unpack(message.data)})
+        await served.renderer.publish(message.reply, codec.pack(answer))
+
+    await served.renderer.subscribe("hub.render.default.*", reply)
+    await served.renderer.flush()
+    return heard
+
+
+async def test_another_revision_is_rendered_first_and_its_bundle_is_synced(served: Fleet) -> None:
+    edge = await served.edge("shop1")
+    await served.ask("app.apply", manifest=application("till", syncPolicy={}))
+    await served.render(await served.wanted(), bundle("a"))
+    await edge.next()
+    await served.until(lambda found: found["desired"], "app.get", name="till")
+    heard = await answering(edge, lambda _: CommandReply("done"))
+    asked = await rendering(served, {"revision": "f" * 40, "digest": b"d" * 32})
+    assert await served.ask("app.sync", name="till", revision="v2") == "done"
+    assert heard[0].arguments == {"app": "till", "revision": "f" * 40, "digest": b"d" * 32}
+    (wanted,) = asked
+    assert (wanted["subject"], wanted["revision"]) == ("hub.render.default.render", "v2")
+    assert (wanted["source"]["path"], wanted["repo_url"]) == ("till", REPOSITORY)
+
+
+async def test_an_application_that_syncs_by_itself_is_not_synced_to_another_revision(served: Fleet) -> None:
+    edge = await served.edge("shop1")
+    await served.deliver(edge)
+    with pytest.raises(RequestRefused, match="would go back to that at once"):
+        await served.ask("app.sync", name="till", revision="v2")
+
+
+async def test_a_refresh_looks_at_the_repositories_even_if_the_cluster_is_offline(served: Fleet) -> None:
+    await served.add_cluster("shop1")
+    await served.ask("app.apply", manifest=application("till"))
+    await served.condition("till", "")
+    with pytest.raises(RequestRefused, match=r"no renderer of pool 'default'.*cluster 'shop1' is offline"):
+        await served.ask("app.refresh", name="till")
+    asked = await rendering(served, {"revisions": {"main": COMMIT}})
+    answer = await served.ask("app.refresh", name="till", hard=True)
+    assert answer["revisions"] == {REPOSITORY: {"main": COMMIT}}
+    assert "cluster 'shop1' is offline" in answer["warnings"][0]
+    assert asked == [{"subject": "hub.render.default.refresh", "url": REPOSITORY}]
+
+
+async def test_an_operation_in_a_manifest_is_carried_out_once_and_not_stored(served: Fleet) -> None:
+    edge = await served.edge("shop1")
+    await served.deliver(edge)
+    manifest = (await served.ask("app.get", name="till"))["manifest"]
+    heard = await answering(edge, lambda _: CommandReply("done"))
+    operation = {"sync": {"prune": True}, "initiatedBy": {"username": "somebody else"}}
+    asked = {**manifest, "operation": operation}
+    answer = await served.ask("app.apply", manifest=asked, initiated_by="kim")
+    assert (answer["result"], answer["warnings"]) == ("unchanged", [])
+    assert heard[0].arguments == {"app": "till", "prune": True, "initiated_by": "kim"}
+    assert (await served.ask("app.get", name="till"))["manifest"] == manifest
+    asked["metadata"] = {**manifest["metadata"], "labels": {"a": "b"}}
+    answer = await served.ask("app.apply", manifest=asked)
+    assert "operation: not carried out" in answer["warnings"][0]
+    assert len(heard) == 1
+
+
+async def test_an_operation_that_nobody_hears_is_a_warning_and_the_manifest_is_stored(served: Fleet) -> None:
+    await served.add_cluster("shop1")
+    await served.ask("app.apply", manifest=application("till"))
+    await served.condition("till", "")
+    answer = await served.ask("app.apply", manifest={**application("till"), "operation": {"sync": {}}})
+    assert "operation: not carried out: cluster 'shop1' is offline" in answer["warnings"][0]

@@ -28,7 +28,7 @@ NEXT_COMMIT = "f" * 40
 async def test_an_application_reaches_its_edge_once_it_is_rendered(served: Fleet) -> None:
     edge = await served.edge("shop1")
     answer = await served.ask("app.apply", manifest=application("till"))
-    assert answer == {"name": "till", "result": "created", "warnings": []}
+    assert answer == {"kind": "Application", "name": "till", "result": "created", "warnings": []}
     rendering = await served.render(await served.wanted(), bundle("a"))
     app, record = await edge.next()
     assert (app, record.generation) == (TILL, Generation(1, 1))
@@ -244,11 +244,11 @@ async def test_an_application_that_moves_ends_where_it_was_and_its_objects_stay_
 async def test_an_unusable_manifest_is_refused_with_every_problem_and_changes_nothing(served: Fleet) -> None:
     bad = application("till")
     bad["spec"]["syncPolicy"]["automated"]["prunee"] = True
-    bad["spec"]["project"] = "secret"
+    bad["spec"]["project"] = "Secret"
     with pytest.raises(RequestRefused) as refusal:
         await served.ask("app.apply", manifest=bad)
     text = str(refusal.value)
-    assert text.startswith("Application till: spec.project: 'secret' is not supported")
+    assert text.startswith("Application till: spec.project: project name 'Secret' is not allowed")
     assert "spec.syncPolicy.automated.prunee: unknown field; did you mean prune?" in text
     with pytest.raises(RequestRefused, match="there is no application 'till'"):
         await served.ask("app.get", name="till")
@@ -256,7 +256,7 @@ async def test_an_unusable_manifest_is_refused_with_every_problem_and_changes_no
 
 async def test_a_refusal_says_what_a_person_wrote_in_whatever_script(served: Fleet) -> None:
     manifest = application("till", project="Kasse-Süd-東京")
-    with pytest.raises(RequestRefused, match=r"spec\.project: 'Kasse-Süd-東京' is not supported"):
+    with pytest.raises(RequestRefused, match=r"spec\.project: project name 'Kasse-Süd-東京' is not"):
         await served.ask("app.apply", manifest=manifest)
 
 

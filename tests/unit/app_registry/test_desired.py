@@ -121,4 +121,9 @@ def test_a_commit_travels_as_twenty_bytes_and_any_other_revision_as_it_is(revisi
 
 
 def test_a_tombstone_says_how_far_the_status_was() -> None:
-    assert tombstone(b"u", cascade=True, status_revision=7) == Content(b"u", {"status": 7}, cascade=True)
+    assert tombstone(b"u", propagation="", status_revision=7) == Content(b"u", {"status": 7})
+
+
+def test_a_tombstone_says_how_the_objects_go_if_they_do() -> None:
+    content = tombstone(b"u", propagation="background", status_revision=7)
+    assert content == Content(b"u", {"status": 7, "propagation": "background"}, cascade=True)
