@@ -2,7 +2,8 @@
 
 As in Argo CD: an automated sync needs something out of sync; there is one per bundle and settings; drift
 after it is healed only with `selfHeal`; what only pruning would mend waits for `prune`; an empty desired set
-prunes nothing without `allowEmpty`.
+prunes nothing without `allowEmpty`; sync windows hold back what they concern; what was terminated is not begun
+again before something changes.
 
 Unlike Argo CD: a sync that failed is tried again for ever (unless `retry.limit` says otherwise), and drift is
 healed at once. An object that another application took is reported and taken back by the next new desired
@@ -14,11 +15,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from edge_agent.sync.windows import OPEN, Gate
+
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
-    from edge_agent.applications.model import Sync
     from edge_agent.applications.progress import Attempt
+    from edge_agent.applications.requests import Sync
     from edge_agent.cluster import Key
     from edge_agent.sync import Policy
 
@@ -47,6 +50,16 @@ class Situation:
     retry_at_s: float
     heal_at_s: float
     """When the next of them may be healed."""
+    tried: int = 0
+    """How often the request failed."""
+    ending: str = ""
+    """Why what is under way must end, if somebody asked for that."""
+    overdue: str = ""
+    """What the sync under way took too long for, if it did."""
+    gate: Gate = OPEN
+    """What the sync windows allow."""
+    gate_at_s: float | None = None
+    """When that may change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +70,24 @@ class Begin:
     only: AbstractSet[Key] | None = None
     dry_run: bool = False
     request: Sync | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """A sync window is in the way: begin nothing and let what is under way stand still, until it may change."""
+
+    why: str
+    until_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The sync under way, or the retries of one that failed, are over before their end. `for_good`: nothing is
+    tried again before something changes.
+    """
+
+    message: str
+    for_good: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +102,22 @@ class Rest:
     """Whether what is desired is there without a sync, which then counts as one."""
 
 
-Decision = Begin | Rest
+Decision = Begin | Wait | End | Rest
 
 
 def decide(situation: Situation) -> Decision:
     """Return what to do about an application."""
+    if situation.ending:
+        return End(situation.ending, for_good=True)
+    if situation.overdue:
+        return End(situation.overdue, for_good=False)
+    wanted = _wanted(situation)
+    if isinstance(wanted, Begin) and not _let_through(wanted, situation):
+        return Wait(situation.gate.why, situation.gate_at_s)
+    return wanted
+
+
+def _wanted(situation: Situation) -> Decision:
     if situation.request is not None:
         return _requested(situation, situation.request)
     if not situation.policy.automated:
@@ -87,12 +129,25 @@ def decide(situation: Situation) -> Decision:
             return _all(situation)
         case "Failed":
             return _again(situation)
+        case "Terminated":
+            return Rest(error=None)
     return _heal(situation)
+
+
+def _let_through(wanted: Begin, situation: Situation) -> bool:
+    """Say whether the sync windows allow it. A dry run touches nothing."""
+    gate, attempt = situation.gate, situation.attempt
+    if wanted.dry_run or (gate.automated if wanted.request is None else gate.manual):
+        return True
+    under_way = (attempt.identity, attempt.outcome) == (situation.identity, "Running")
+    return under_way and gate.overrun
 
 
 def _requested(situation: Situation, request: Sync) -> Decision:
     if request.prune and _empties(situation):
         return Rest(error=_WOULD_EMPTY)
+    if situation.tried and situation.now_s < situation.retry_at_s:
+        return Rest(until_s=situation.retry_at_s, error=None)
     return Begin(prune=request.prune, dry_run=request.dry_run, request=request)
 
 

@@ -52,7 +52,7 @@ def document(state: State, index: Index | None, around: Surroundings, *, blind: 
     found: dict[str, Any] = {
         "sync": {
             "status": UNKNOWN if blind else _sync_status(state, index, resources),
-            "revision": state.desired.revision if state.desired else "",
+            **_revision(state),
         },
         "health": _health_value(health),
         "conditions": _conditions(state, entries.values(), index, around),
@@ -61,7 +61,15 @@ def document(state: State, index: Index | None, around: Surroundings, *, blind: 
     }
     if state.progress and state.progress.operation:
         found["operationState"] = state.progress.operation
+    if state.progress and state.progress.history:
+        found["history"] = [entry.document() for entry in state.progress.history]
     return found
+
+
+def _revision(state: State) -> dict[str, Any]:
+    """Return the desired revision; of several sources, each one's too."""
+    revision = state.desired.revision if state.desired else ""
+    return {"revision": revision} | ({"revisions": revision.split(",")} if "," in revision else {})
 
 
 def _sync_status(state: State, index: Index | None, resources: list[dict[str, Any]]) -> str:

@@ -65,6 +65,8 @@ async def operate(context: SyncContext) -> Waiting | Finished:
         return Waiting(f"waits for the end of {left[0]}, a hook of the sync before", soon=False)
     await _prepare_namespace(context)
     while True:
+        if context.running.cut:
+            return Waiting(context.running.cut, soon=False)
         await learn_kinds(context)
         await look_at_hooks(state, around)
         await look_at_clearing(context)

@@ -11,8 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from edge_agent.applications.history import Deployed, History
 from edge_agent.applications.ledger import Ledger
-from edge_agent.applications.model import Selector, Sync
+from edge_agent.applications.requests import Selector, Sync, selector_values, selectors_of
 from edge_agent.cluster import Key, Kind
 from edge_agent.diff import LiveState, Verdict
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 VERSION = 1
 
-Outcome = Literal["", "Running", "Succeeded", "Failed"]
+Outcome = Literal["", "Running", "Succeeded", "Failed", "Terminated"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +64,28 @@ class Progress:
     """`operationState`, as the status document has it."""
     request: Sync | None = None
     """A sync that somebody asked for and that isn't done."""
+    tried: int = 0
+    """How often that failed."""
+    ending: str = ""
+    """Why the sync under way, or the retries of one that failed, must end: somebody asked for it."""
+    history: History = ()
+    """What was deployed before, newest last."""
     in_sync: dict[Key, Verdict] = field(default_factory=dict)
     """Objects found in sync."""
     approvals: tuple[Approval, ...] = ()
     """Given for the sync or removal under way."""
     hooks: Ledger = field(default_factory=Ledger)
     """The hooks of the last sync."""
-    delete_hooks: list[Object] = field(default_factory=list)
-    """Hooks of the application's end, ready to be created: the bundle may be gone by then."""
+    delete_hooks: dict[str, Object] = field(default_factory=dict)
+    """Hooks of the application's end by id, ready to be created: the bundle may be gone by then."""
+    sync_options: dict[str, str] = field(default_factory=dict)
+    """The application's sync options, for its end."""
+
+    @property
+    def bundles(self) -> list[str]:
+        """The bundles that are needed beside the desired one, by short digest."""
+        asked = [self.request.short_digest] if self.request and self.request.digest else []
+        return sorted({*asked, *(entry.digest for entry in self.history)})
 
     def approved(self, key: Key) -> bool:
         """Say whether somebody confirmed that an object may be deleted."""
@@ -83,17 +98,20 @@ class Progress:
             "attempt": [self.attempt.identity, self.attempt.outcome, self.attempt.failures],
             "kinds": sorted(list(kind) for kind in self.kinds),
             "operation": self.operation,
-            "request": _request_value(self.request),
+            "request": self.request.value() if self.request else None,
+            "tried": self.tried,
+            "ending": self.ending,
+            "history": [entry.value() for entry in self.history],
             "in_sync": [
                 [*key, found.desired.hex(), found.state.owned.hex(), found.state.content.hex()]
                 for key, found in sorted(self.in_sync.items())
             ],
             "approvals": [
-                [approval.at, approval.by, _selector_values(approval.resources)]
-                for approval in self.approvals
+                [approval.at, approval.by, selector_values(approval.resources)] for approval in self.approvals
             ],
             "hooks": self.hooks.value(),
             "delete_hooks": self.delete_hooks,
+            "sync_options": self.sync_options,
         }
 
 
@@ -107,13 +125,17 @@ def read(value: Mapping[str, Any] | None) -> Progress | None:
             attempt=Attempt(str(identity), outcome, int(failures)),
             kinds=frozenset(Kind(*kind) for kind in value["kinds"]),
             operation=value["operation"],
-            request=_request_of(value["request"]),
+            request=Sync.of(value["request"]) if value["request"] else None,
+            tried=int(value.get("tried", 0)),
+            ending=str(value.get("ending", "")),
+            history=tuple(map(Deployed.of, value.get("history", ()))),
             in_sync=dict(map(_found_in_sync, value["in_sync"])),
             approvals=tuple(
-                Approval(at, by, _selectors_of(resources)) for at, by, resources in value.get("approvals", ())
+                Approval(at, by, selectors_of(resources)) for at, by, resources in value.get("approvals", ())
             ),
             hooks=Ledger.of(value.get("hooks")),
-            delete_hooks=list(value.get("delete_hooks", ())),
+            delete_hooks=dict(value.get("delete_hooks", {})),
+            sync_options=dict(value.get("sync_options", {})),
         )
     except (KeyError, TypeError, ValueError, IndexError):
         return None
@@ -122,45 +144,3 @@ def read(value: Mapping[str, Any] | None) -> Progress | None:
 def _found_in_sync(parts: Sequence[str]) -> tuple[Key, Verdict]:
     desired, owned, content = (bytes.fromhex(part) for part in parts[4:])
     return Key(*parts[:4]), Verdict(desired, LiveState(owned, content), in_sync=True)
-
-
-def _request_value(request: Sync | None) -> dict[str, Any] | None:
-    if request is None:
-        return None
-    return {
-        "id": request.id,
-        "prune": request.prune,
-        "dry_run": request.dry_run,
-        "resources": _selector_values(request.resources),
-        "initiated_by": request.initiated_by,
-        "revision": request.revision,
-        "digest": request.digest.hex(),
-        "options": None if request.options is None else list(request.options),
-        "strategy": request.strategy,
-        "retry_limit": request.retry_limit,
-    }
-
-
-def _request_of(value: Mapping[str, Any] | None) -> Sync | None:
-    if value is None:
-        return None
-    return Sync(
-        id=value["id"],
-        prune=value["prune"],
-        dry_run=value["dry_run"],
-        resources=_selectors_of(value["resources"]),
-        initiated_by=value["initiated_by"],
-        revision=value.get("revision", ""),
-        digest=bytes.fromhex(value.get("digest", "")),
-        options=None if value.get("options") is None else tuple(value["options"]),
-        strategy=value.get("strategy", ""),
-        retry_limit=value.get("retry_limit"),
-    )
-
-
-def _selector_values(selectors: tuple[Selector, ...]) -> list[list[str]]:
-    return [[one.group, one.kind, one.name, one.namespace] for one in selectors]
-
-
-def _selectors_of(values: Sequence[Sequence[str]]) -> tuple[Selector, ...]:
-    return tuple(Selector(*parts) for parts in values)

@@ -8,20 +8,25 @@ from there; nothing it does is done twice to any effect.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING
 
-from edge_agent.applications import operation
+from edge_agent.applications import ending, operation, patience
 from edge_agent.applications.bundle import Bundle
-from edge_agent.applications.compare import compare, in_sync, shared
-from edge_agent.applications.decide import Decision, Rest, Situation, decide
+from edge_agent.applications.compare import compare
+from edge_agent.applications.decide import Begin, Decision, End, Rest, Wait, decide
 from edge_agent.applications.document import report
-from edge_agent.applications.doomed import doomed
-from edge_agent.applications.heals import healable
+from edge_agent.applications.gate import CONDITION, changes_in_s, condition
+from edge_agent.applications.history import trimmed
+from edge_agent.applications.hooks import stop_former_hooks
 from edge_agent.applications.keeping import keep, read_progress
 from edge_agent.applications.operate import Waiting, operate
+from edge_agent.applications.requests import RequestRefused
 from edge_agent.applications.sight import look_again_s, refusals, see, watches_of
+from edge_agent.applications.situation import situation_of
 from edge_agent.applications.state import Index, State, set_error
 from edge_agent.applications.sync_context import SyncContext
+from edge_agent.applications.target import Target, target_of
 from edge_agent.cluster import Transient
 from edge_agent.sync import policy_of
 from outrider.backoff import Backoff
@@ -41,20 +46,28 @@ async def reconcile(state: State, around: Surroundings) -> float | None:
     progress = await read_progress(state, around)
     spec = state.desired.spec if state.desired else {}
     state.policy = policy_of(spec, around.site.ignore_differences)
-    async with Bundle(state, around) as bundle:
+    progress.history = trimmed(progress.history, state.policy.history_limit)
+    async with contextlib.AsyncExitStack() as bundles:
+        bundle = await bundles.enter_async_context(Bundle(state, around))
         index = await bundle.refresh_index()
-        _live(index, state, progress, around)
-        await compare(state, index, bundle, around)
-        decision = decide(_situation(index, state, progress, around))
-        wait_s = await _operate(decision, index, bundle, state, progress, around)
+        target = await _target(index, bundle, state, progress, around, bundles)
+        _live(index, target, state, progress, around)
+        await compare(target.state, target.index, target.bundle, around)
+        target.hand_back(state)
+        if ending.supersede(target, state, progress, around):
+            report(state, index, around)
+        situation = situation_of(target, state, progress, around)
+        decision = decide(situation)
+        set_error(state, CONDITION, condition(situation.gate, waits=isinstance(decision, Wait)))
+        wait_s = await _act(decision, target, state, progress, around)
     await keep(state, around)
     report(state, index, around)
     return wait_s
 
 
-def _live(index: Index, state: State, progress: Progress, around: Surroundings) -> None:
+def _live(index: Index, target: Target, state: State, progress: Progress, around: Surroundings) -> None:
     """See that every kind in use is watched, and known; raises `Blind`."""
-    progress.kinds |= index.kinds
+    progress.kinds |= index.kinds | target.index.kinds
     around.watches.use(state.app, progress.kinds)
     watches = watches_of(state.app, around)
     see(watches, around.settings.grace_s)
@@ -62,55 +75,69 @@ def _live(index: Index, state: State, progress: Progress, around: Surroundings) 
     set_error(state, "UnknownError", "")
 
 
-def _situation(index: Index, state: State, progress: Progress, around: Surroundings) -> Situation:
-    now_s = asyncio.get_running_loop().time()
-    off = [entry for entry in index.entries.values() if not entry.hook and not in_sync(entry, state, around)]
-    taken = {entry.key for entry in off if shared(entry, state, around)}
-    wanted = {entry.key for entry in off} - taken - set(state.unseen)
-    ready, heal_at_s = healable(wanted, state, around.settings, now_s)
-    return Situation(
-        policy=state.policy,
-        identity=index.identity,
-        attempt=progress.attempt,
-        request=progress.request,
-        wanted=wanted,
-        healable=ready,
-        taken=taken,
-        doomed={found.key for found in doomed(state, index, around) if not found.kept},
-        empty=not index.entries and not index.problems,
-        problems=bool(index.problems) or any(entry.hook for entry in index.entries.values()),
-        now_s=now_s,
-        retry_at_s=state.retry_at_s,
-        heal_at_s=heal_at_s,
-    )
+async def _target(
+    index: Index,
+    bundle: Bundle,
+    state: State,
+    progress: Progress,
+    around: Surroundings,
+    bundles: contextlib.AsyncExitStack,
+) -> Target:
+    """Return what the pass may sync; a request for what can't be had is over."""
+    try:
+        return await target_of(index, bundle, state, progress, around, bundles)
+    except RequestRefused as refusal:
+        ending.refuse(str(refusal), state, progress, around)
+        return await target_of(index, bundle, state, progress, around, bundles)
+
+
+async def _act(
+    decision: Decision, target: Target, state: State, progress: Progress, around: Surroundings
+) -> float | None:
+    match decision:
+        case Rest():
+            await stop_former_hooks(state, around)
+            ending.stop(decision, target, state, progress, around)
+            return _soonest(_in_s(decision.until_s), look_again_s(state.app, around))
+        case Wait():
+            operation.pause(decision.why, state, progress, around)
+            return _soonest(_in_s(decision.until_s), look_again_s(state.app, around))
+        case End():
+            ending.cut(decision, target, state, progress, around)
+            # Its hooks are stopped by the pass that follows.
+            return 0.0
+        case Begin():
+            return await _operate(decision, target, state, progress, around)
 
 
 async def _operate(
-    decision: Decision, index: Index, bundle: Bundle, state: State, progress: Progress, around: Surroundings
+    wanted: Begin, target: Target, state: State, progress: Progress, around: Surroundings
 ) -> float | None:
-    if isinstance(decision, Rest):
-        operation.stop(decision, state, progress, index, around)
-        return _sooner(decision.until_s, look_again_s(state.app, around))
-    running = await operation.begin(decision, state, progress, index, around)
+    timeout_s = patience.timeout_s(state, around)
+    running = await operation.begin(wanted, target, state, progress, around, timeout_s)
     try:
-        outcome = await operate(SyncContext(state, running, index, bundle, around))
+        outcome = await operate(SyncContext(target.state, running, target.index, target.bundle, around))
     except Transient as error:
         operation.say(running, progress, f"waits for the Kubernetes API: {error}")
         raise
     if isinstance(outcome, Waiting):
         operation.say(running, progress, outcome.reason)
         running.asked = running.asked + 1 if outcome.soon else 0
-        return (
-            _SOON.delay_s(running.asked - 1, around.chance)
-            if outcome.soon
-            else look_again_s(state.app, around)
+        return _soonest(
+            _SOON.delay_s(running.asked - 1, around.chance) if outcome.soon else None,
+            outcome.within_s,
+            look_again_s(state.app, around),
+            _in_s(running.deadline_s),
+            changes_in_s(state.gate, around),
         )
-    operation.end(outcome, state, progress, index, around)
+    ending.end(outcome, target, state, progress, around)
     # What the sync was not about may be out of sync still: the next decision is a fresh one.
     return 0.0
 
 
-def _sooner(until_s: float | None, look_again: float | None) -> float | None:
-    waits_s = [] if until_s is None else [max(0.0, until_s - asyncio.get_running_loop().time())]
-    waits_s += [] if look_again is None else [look_again]
-    return min(waits_s) if waits_s else None
+def _soonest(*waits_s: float | None) -> float | None:
+    return min((wait_s for wait_s in waits_s if wait_s is not None), default=None)
+
+
+def _in_s(at_s: float | None) -> float | None:
+    return None if at_s is None else max(0.0, at_s - asyncio.get_running_loop().time())

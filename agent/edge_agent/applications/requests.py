@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from edge_agent.cluster import Key
+
+SHORT_DIGEST_BYTES = 8
+# `outrider.delta.short`.
 
 Strategy = Literal["", "hook", "apply"]
 """`apply`: objects only, no hooks; `hook` and the empty one: both, as always."""
@@ -47,12 +52,55 @@ class Sync:
     revision: str = ""
     """What `digest` is a rendering of, for people."""
     digest: bytes = b""
-    """The bundle to sync instead of the desired one; it is obtained where it isn't held."""
+    """The bundle to sync instead of the desired one; it is obtained where it isn't held. A short digest: one
+    that must be held.
+    """
     options: tuple[str, ...] | None = None
     """Sync options in place of the application's, as Argo CD takes them; None: the application's."""
     strategy: Strategy = ""
     retry_limit: int | None = None
     """Retries after the first attempt; below 0: for ever. None: what the application's own `retry` says."""
+
+    @property
+    def short_digest(self) -> str:
+        """The bundle's digest as records and documents have it; empty: the desired one."""
+        return self.digest[:SHORT_DIGEST_BYTES].hex()
+
+    @property
+    def who(self) -> str:
+        """Who asked."""
+        return self.initiated_by or "unknown"
+
+    def value(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        return {
+            "id": self.id,
+            "prune": self.prune,
+            "dry_run": self.dry_run,
+            "resources": selector_values(self.resources),
+            "initiated_by": self.initiated_by,
+            "revision": self.revision,
+            "digest": self.digest.hex(),
+            "options": None if self.options is None else list(self.options),
+            "strategy": self.strategy,
+            "retry_limit": self.retry_limit,
+        }
+
+    @classmethod
+    def of(cls, value: Mapping[str, Any]) -> Sync:
+        """Read it; raises `KeyError`, `TypeError` or `ValueError` for what it is not."""
+        return cls(
+            id=value["id"],
+            prune=value["prune"],
+            dry_run=value["dry_run"],
+            resources=selectors_of(value["resources"]),
+            initiated_by=value["initiated_by"],
+            revision=value.get("revision", ""),
+            digest=bytes.fromhex(value.get("digest", "")),
+            options=None if value.get("options") is None else tuple(value["options"]),
+            strategy=value.get("strategy", ""),
+            retry_limit=value.get("retry_limit"),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,3 +139,13 @@ class Approve:
 
 
 Operation = Sync | Terminate | Rollback | Refresh | Approve
+
+
+def selector_values(selectors: tuple[Selector, ...]) -> list[list[str]]:
+    """Return selectors as JSON values."""
+    return [[one.group, one.kind, one.name, one.namespace] for one in selectors]
+
+
+def selectors_of(values: Sequence[Sequence[str]]) -> tuple[Selector, ...]:
+    """Read them; raises `TypeError` for what they are not."""
+    return tuple(Selector(*parts) for parts in values)

@@ -18,9 +18,19 @@ import structlog
 
 from edge_agent.applications.document import report
 from edge_agent.applications.keeping import keep, read_progress
-from edge_agent.applications.model import Desired, Generation, Operation, Refresh, Removal, Sync
+from edge_agent.applications.model import (
+    Desired,
+    Generation,
+    Operation,
+    Removal,
+    RequestRefused,
+    Rollback,
+    Sync,
+    Terminate,
+)
 from edge_agent.applications.reconcile import reconcile
 from edge_agent.applications.removal import remove
+from edge_agent.applications.requested import refusal, take
 from edge_agent.applications.sight import Blind
 from edge_agent.applications.state import State, set_error
 from edge_agent.cluster import Kind, Transient
@@ -86,7 +96,17 @@ class Worker:
         self.wake()
 
     def request(self, operation: Operation) -> None:
-        """Take in what somebody asks for."""
+        """Take in what somebody asks for. Raises `RequestRefused`."""
+        state = self.state
+        asks = isinstance(operation, Sync | Rollback)
+        queued = asks and any(isinstance(other, Sync | Rollback) for other in self._requests)
+        why = refusal(operation, self._newest, state, self._around)
+        if queued and not why:
+            why = f"a sync of {state.app} was asked for just before; terminate it first"
+        if why:
+            raise RequestRefused(why)
+        if isinstance(operation, Terminate) and state.running is not None:
+            state.running.cut = "is being terminated"
         self._requests.append(operation)
         self.wake()
 
@@ -181,11 +201,9 @@ class Worker:
             return
         await read_progress(self.state, self._around)
         requests, self._requests = self._requests, []
-        for operation in requests:
-            if isinstance(operation, Refresh):
-                self.state.hard = self.state.hard or operation.hard
-            elif isinstance(operation, Sync) and self.state.progress is not None:
-                self.state.progress.request = operation
+        if self.state.progress is not None:
+            for operation in requests:
+                take(operation, self.state, self.state.progress, self._around)
         await keep(self.state, self._around)
 
     async def _remove(self) -> float | None:

@@ -12,6 +12,8 @@ BUNDLE_MAX_BYTES = 64 << 20
 # Unpacked. What is larger is refused at the hub too.
 UNUSED_MAX_BYTES = 32 << 20
 # Compressed bytes of bundles that no application names; the least recently used go first.
+KEPT_MAX_BYTES = 256 << 20
+# Compressed bytes of bundles that only histories name, at most ten an application as a rule.
 HELD_MAX = 64
 # Short digests that a bundle request tells the hub.
 
@@ -78,17 +80,22 @@ class Bundles:
             connection.execute("INSERT OR REPLACE INTO bundles VALUES (?, ?, ?, ?)", row)
 
     def evict(self) -> int:
-        """Drop what no application names, oldest first, down to the bound; return how many went."""
+        """Drop what no application names, oldest first, down to the bounds; return how many went.
+
+        What a history names (`kept`) has a bound of its own, far beyond what histories need: a full disk would
+        stop more than a rollback.
+        """
         with self._database.transaction() as connection:
             rows = connection.execute(
-                "SELECT digest, length(frame) FROM bundles"
+                "SELECT digest, length(frame), substr(digest, 1, ?) IN (SELECT digest FROM kept) FROM bundles"
                 " WHERE digest NOT IN (SELECT digest FROM desired WHERE digest IS NOT NULL)"
-                " ORDER BY used_at DESC, rowid DESC"
+                " ORDER BY used_at DESC, rowid DESC",
+                (delta.SHORT_DIGEST_BYTES,),
             ).fetchall()
-            total, doomed = 0, []
-            for digest, size in rows:
-                total += size
-                if total > UNUSED_MAX_BYTES:
+            left, doomed = {False: UNUSED_MAX_BYTES, True: KEPT_MAX_BYTES}, []
+            for digest, size, is_kept in rows:
+                left[bool(is_kept)] -= size
+                if left[bool(is_kept)] < 0:
                     doomed.append((digest,))
             connection.executemany("DELETE FROM bundles WHERE digest = ?", doomed)
         return len(doomed)

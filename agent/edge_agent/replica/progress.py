@@ -1,6 +1,7 @@
 """What an application's worker has done: it goes on there after a crash."""
 
 import asyncio
+from collections.abc import Collection
 from typing import Any
 
 import msgpack
@@ -18,9 +19,10 @@ class Progress:
         """Return what was put last."""
         return await asyncio.to_thread(self._get, app)
 
-    async def put(self, app: str, value: dict[str, Any]) -> None:
-        """Keep this; on return it is in the file."""
-        await asyncio.to_thread(self._put, app, msgpack.packb(value))
+    async def put(self, app: str, value: dict[str, Any], bundles: Collection[str] = ()) -> None:
+        """Keep this, and the bundles with these short digests, in one transaction; on return it is in the file."""
+        needed = [(app, bytes.fromhex(digest)) for digest in sorted(set(bundles))]
+        await asyncio.to_thread(self._put, app, msgpack.packb(value), needed)
 
     async def delete(self, app: str) -> None:
         """Drop it."""
@@ -34,10 +36,13 @@ class Progress:
         value: dict[str, Any] = msgpack.unpackb(row[0], raw=False, strict_map_key=False)
         return value
 
-    def _put(self, app: str, value: bytes) -> None:
+    def _put(self, app: str, value: bytes, needed: list[tuple[str, bytes]]) -> None:
         with self._database.transaction() as connection:
             connection.execute("INSERT OR REPLACE INTO progress VALUES (?, ?)", (app, value))
+            connection.execute("DELETE FROM kept WHERE app = ?", (app,))
+            connection.executemany("INSERT INTO kept VALUES (?, ?)", needed)
 
     def _delete(self, app: str) -> None:
         with self._database.transaction() as connection:
             connection.execute("DELETE FROM progress WHERE app = ?", (app,))
+            connection.execute("DELETE FROM kept WHERE app = ?", (app,))

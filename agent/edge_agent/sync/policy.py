@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from edge_agent.diff.ignore import IgnoreRule, ignore_rules, site_rules
 from edge_agent.sync import options
+from edge_agent.sync.durations import duration_s
 from outrider.backoff import Backoff
 
 if TYPE_CHECKING:
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 # and never ends.
 DEFAULT_BACKOFF = Backoff(first_s=5.0, cap_s=300.0)
 
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
-_UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+# Argo CD's default of `revisionHistoryLimit`.
+HISTORY_LIMIT = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """How an application is synced. `retry_limit` None: for ever."""
+    """How an application is synced. Retry limits of None: for ever."""
 
     namespace: str = ""
     automated: bool = False
@@ -35,6 +35,9 @@ class Policy:
     ignore: tuple[IgnoreRule, ...] = ()
     backoff: Backoff = DEFAULT_BACKOFF
     retry_limit: int | None = None
+    asked_retry_limit: int | None = 0
+    """Of a sync that somebody asks for: as in Argo CD it is retried only where the application has a `retry`."""
+    history_limit: int = HISTORY_LIMIT
 
     def on(self, option: str) -> bool:
         """Say whether an option of the application is on."""
@@ -60,11 +63,17 @@ def policy_of(
         ignore=(*ignore_rules(spec), *site_rules(ignored_by_site or {})),
         backoff=_backoff(retry.get("backoff") or {}),
         retry_limit=_limit(retry.get("limit")),
+        asked_retry_limit=_limit(retry.get("limit", 0)),
+        history_limit=_history_limit(spec.get("revisionHistoryLimit")),
     )
 
 
 def _limit(value: Any) -> int | None:
     return None if value is None or int(value) < 0 else int(value)
+
+
+def _history_limit(value: Any) -> int:
+    return HISTORY_LIMIT if value is None else max(0, int(value))
 
 
 def _backoff(given: Mapping[str, Any]) -> Backoff:
@@ -73,18 +82,3 @@ def _backoff(given: Mapping[str, Any]) -> Backoff:
         cap_s=duration_s(given.get("maxDuration"), DEFAULT_BACKOFF.cap_s),
         factor=float(given.get("factor") or DEFAULT_BACKOFF.factor),
     )
-
-
-def duration_s(value: Any, default_s: float) -> float:
-    """Read a duration as Argo CD writes them: `90`, `1m30s`, `500ms`. Return the default where there is
-    none.
-    """
-    text = str(value if value is not None else "").strip()
-    if not text:
-        return default_s
-    if text.isdigit():
-        return float(text)
-    parts = _DURATION.findall(text)
-    if "".join(number + unit for number, unit in parts) != text:
-        return default_s
-    return sum(float(number) * _UNIT_S[unit] for number, unit in parts)

@@ -1,0 +1,151 @@
+"""What becomes of what somebody asks: refused with a sentence, or written down for the next pass.
+
+As in Argo CD: one operation at a time; with automated sync on, no rollback and no other revision but as a dry
+run; a sync window without `manualSync` refuses a person too. A rollback runs no hooks.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edge_agent.applications.gate import gate_of
+from edge_agent.applications.history import entry_of
+from edge_agent.applications.model import Removal
+from edge_agent.applications.progress import Approval, Progress
+from edge_agent.applications.requests import Approve, Refresh, Rollback, Sync, Terminate
+from edge_agent.sync import policy_of
+
+if TYPE_CHECKING:
+    from edge_agent.applications.history import History
+    from edge_agent.applications.model import Desired
+    from edge_agent.applications.requests import Operation
+    from edge_agent.applications.state import State
+    from edge_agent.applications.surroundings import Surroundings
+
+
+def refusal(
+    operation: Operation, newest: Desired | Removal | None, state: State, around: Surroundings
+) -> str:
+    """Return why something can't be done, in a sentence for the person who asks; empty: it can."""
+    if isinstance(operation, Refresh):
+        return ""
+    app, desired = state.app, newest
+    if desired is None or isinstance(desired, Removal):
+        return "" if isinstance(operation, Approve) else f"{app} is being removed: nothing is synced any more"
+    match operation:
+        case Sync() | Rollback():
+            return (
+                _busy(state)
+                or _blocked(operation, desired, state, around)
+                or _barred(operation, desired, state)
+            )
+        case Terminate():
+            return "" if _goes_on(state) else f"no sync of {app} is under way, and none is tried again"
+        case Approve():
+            return (
+                "" if _is_running(state) else f"no sync of {app} is under way that could wait for an approval"
+            )
+    return ""
+
+
+def take(operation: Operation, state: State, progress: Progress, around: Surroundings) -> None:
+    """Have the next pass do what was asked."""
+    match operation:
+        case Refresh(hard):
+            state.hard = state.hard or hard
+        case Sync():
+            progress.request, progress.tried = operation, 0
+        case Rollback():
+            progress.request, progress.tried = _rolled_back(operation, progress.history), 0
+        case Terminate():
+            if _goes_on(state):
+                progress.ending = f"terminated by {operation.initiated_by or 'unknown'}"
+        case Approve():
+            approval = Approval(around.now(), operation.initiated_by, operation.resources)
+            progress.approvals = (*progress.approvals, approval)
+
+
+def _rolled_back(operation: Rollback, history: History) -> Sync | None:
+    entry = entry_of(history, operation.history_id)
+    if entry is None:
+        return None
+    return Sync(
+        id=operation.id,
+        prune=operation.prune,
+        dry_run=operation.dry_run,
+        initiated_by=operation.initiated_by,
+        revision=entry.revision,
+        digest=bytes.fromhex(entry.digest),
+        strategy="apply",
+    )
+
+
+def _busy(state: State) -> str:
+    progress, app = state.progress, state.app
+    if progress is None:
+        return ""
+    waits = progress.request is not None and progress.tried == 0
+    if not waits and not _is_running(state):
+        return ""
+    since = (progress.operation or {}).get("startedAt", "")
+    return f"a sync of {app} is under way" + (f" since {since}" if since else "") + "; terminate it first"
+
+
+def _blocked(operation: Sync | Rollback, desired: Desired, state: State, around: Surroundings) -> str:
+    gate = gate_of(state, desired, around)
+    if gate.manual or operation.dry_run:
+        return ""
+    return f"{state.app} can't be synced now: it is {gate.why}"
+
+
+def _barred(operation: Sync | Rollback, desired: Desired, state: State) -> str:
+    automated = policy_of(desired.spec).automated
+    if isinstance(operation, Rollback):
+        if automated:
+            return f"{state.app} can't be rolled back while automated sync is on; turn it off first"
+        return _unknown(operation, state)
+    if not operation.digest:
+        other = operation.revision not in ("", desired.revision)
+        return (
+            f"revision {operation.revision} is not what is desired, and its bundle is not named"
+            if other
+            else ""
+        )
+    if automated and not operation.dry_run and operation.short_digest != desired.digest:
+        return (
+            f"{state.app} can't be synced to revision {operation.revision} while automated sync keeps it at "
+            f"{desired.revision}; turn it off first, or change what is desired"
+        )
+    return ""
+
+
+def _unknown(operation: Rollback, state: State) -> str:
+    if state.progress is None:
+        return f"the history of {state.app} is being read; ask again"
+    history = state.progress.history
+    if entry_of(history, operation.history_id):
+        return ""
+    if operation.history_id is None:
+        return f"{state.app} has nothing to be rolled back to: {len(history)} entries in its history"
+    held = ", ".join(str(entry.id) for entry in history) or "none"
+    return f"{state.app} has no history entry {operation.history_id}; it has {held}"
+
+
+def _is_running(state: State) -> bool:
+    """Say whether a sync is under way that somebody would notice; a heal gives way."""
+    if state.running is not None:
+        return state.running.only is None
+    return state.progress is not None and state.progress.attempt.outcome == "Running"
+
+
+def _goes_on(state: State) -> bool:
+    """Say whether something is under way, or is going to be tried again."""
+    progress = state.progress
+    if progress is None:
+        return False
+    return (
+        state.running is not None
+        or progress.request is not None
+        or progress.attempt.outcome == "Running"
+        or (progress.attempt.outcome == "Failed" and state.policy.automated)
+    )
