@@ -25,6 +25,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "drift-heal": engine.drift_heal,
     "reconcile-idle-cpu": engine.idle_cpu,
     "converge-100": lambda folder: converge(folder, 100),
+    "converge-1000": lambda folder: converge(folder, 1000, "light_edges"),
 }
 RESULTS = Path(__file__).parent / "RESULTS.md"
 

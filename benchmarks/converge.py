@@ -24,8 +24,8 @@ def _files(tag: str) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def light_agents(hub: Hub, folder: Path, names: list[str]) -> AsyncIterator[None]:
-    """Run agents over simulated clusters, in a few processes."""
+async def many_edges(hub: Hub, folder: Path, names: list[str], module: str) -> AsyncIterator[None]:
+    """Run edges in a few processes: `light_agents`, with engines over simulated clusters, or `light_edges`, without."""
     credentials = folder / "credentials"
     for name in names:
         await add_cluster(hub, name, credentials)
@@ -34,7 +34,7 @@ async def light_agents(hub: Hub, folder: Path, names: list[str]) -> AsyncIterato
             options = ("--credentials", str(credentials), "--state", str(folder / "agents"))
             server = ("--server", f"tls://localhost:{hub.port}")
             child = python(
-                f"agents-{n}", "outrider_playground.light_agents", *options, *server, *names[n::PROCESSES],
+                f"agents-{n}", f"outrider_playground.{module}", *options, *server, *names[n::PROCESSES],
                 environment={}, log_folder=folder / "logs",
             )  # fmt: skip
             await child.start()
@@ -46,10 +46,10 @@ async def _stop(child: Child) -> None:
     await child.kill()
 
 
-async def converge(folder: Path, clusters: int) -> Measurement:
+async def converge(folder: Path, clusters: int, module: str = "light_agents") -> Measurement:
     """Measure, cluster by cluster, when the hub says Synced at the commit; Healthy, after simulated start-up, apart."""
     names = [f"edge-{n:04d}" for n in range(clusters)]
-    async with hub_with(folder, _files("1.0")) as (hub, repository), light_agents(hub, folder, names):
+    async with hub_with(folder, _files("1.0")) as (hub, repository), many_edges(hub, folder, names, module):
         await apply_all(hub, [application(f"app-{name}", name, repository.url, "app") for name in names])
         await until_healthy(hub, clusters, within_s=300)
         synced: list[float] = []
@@ -72,6 +72,7 @@ async def converge(folder: Path, clusters: int) -> Measurement:
             "seconds",
             {
                 "clusters": clusters,
+                "edges": module,
                 "commits": COMMITS,
                 "agent_processes": PROCESSES,
                 "gc_threshold": 100_000,

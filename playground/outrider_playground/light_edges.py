@@ -1,0 +1,117 @@
+"""Many edges in one process: the agent's own link and replica, and workloads that are what is desired after a moment.
+
+For fleets of thousands, where what is measured is the hub and the links. Agents with their engine, over simulated clusters,
+are in `light_agents`.
+
+python -m outrider_playground.light_edges --credentials FOLDER --state FOLDER --server URL NAME...
+"""
+
+import argparse
+import asyncio
+import gc
+import random
+import resource
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from edge_agent.applications import ClusterSettings, Desired
+from edge_agent.edge import Edge, Replica
+from edge_agent.replica import opened
+from edge_agent.settings import Settings
+from outrider import process
+from outrider.bus import connected
+from outrider.identity import credentials
+
+RUNS_AFTER_S = 0.05
+# From a record until its objects run: a status without any operation in between.
+
+
+class LightWorkloads:
+    """Applications that become what is desired by themselves."""
+
+    def __init__(
+        self,
+        on_status: Callable[[str, dict[str, Any]], None],
+        on_removed: Callable[[str, tuple[int, int]], None],
+    ) -> None:
+        self._on_status, self._on_removed = on_status, on_removed
+
+    def configure(self, settings: ClusterSettings) -> None:
+        """Nothing here goes by settings."""
+
+    def set_desired(self, desired: Desired) -> None:
+        """Be that, after a moment. The bundle is read as an agent does, and its objects are reported."""
+        asyncio.get_running_loop().call_later(RUNS_AFTER_S, self._runs, desired)
+
+    def remove(self, app: str, uid: str, *, cascade: bool, generation: tuple[int, int]) -> None:
+        """Be gone."""
+        self._on_removed(app, generation)
+
+    def _runs(self, desired: Desired) -> None:
+        resources = [_resource(manifest) for manifest in desired.manifests()]
+        document = {
+            "sync": {"status": "Synced", "revision": desired.revision},
+            "health": {"status": "Healthy"},
+            "conditions": [],
+            "resources": resources,
+            "summary": {"images": []},
+        }
+        self._on_status(desired.app, document)
+
+
+def _resource(manifest: dict[str, Any]) -> dict[str, Any]:
+    group, _, version = manifest["apiVersion"].rpartition("/")
+    metadata = manifest["metadata"]
+    return {
+        "group": group,
+        "version": version,
+        "kind": manifest["kind"],
+        "namespace": metadata.get("namespace", ""),
+        "name": metadata["name"],
+        "status": "Synced",
+        "health": {"status": "Healthy"},
+    }
+
+
+async def light_edge(settings: Settings, rng: random.Random) -> None:
+    """Run one edge until cancelled."""
+    identity = credentials.load(settings.credentials)
+    bus = credentials.bus_settings(settings.credentials, settings.servers)
+    with opened(settings.replica) as database:
+        replica = Replica.over(database, round(time.time() * 1000))
+        async with connected(bus, rng=rng, wait=False) as connection:
+            edge = Edge(settings, identity, replica, connection, time.time, rng)
+            edge.start(LightWorkloads(edge.on_status, edge.on_removed))
+            await edge.run()
+
+
+def main() -> int:
+    """Run the edges until asked to stop."""
+    parser = argparse.ArgumentParser(prog="light_edges")
+    parser.add_argument("--credentials", type=Path, required=True, help="folder with NAME.creds files")
+    parser.add_argument("--state", type=Path, required=True, help="folder for the replicas")
+    parser.add_argument("--server", required=True, help="URL of the hub's NATS server")
+    parser.add_argument("names", nargs="+", metavar="NAME")
+    arguments = parser.parse_args()
+    process.configure_logging("warning")
+    # Each edge has its replica's files and its connection open.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    # A fleet's objects are walked by each full collection; in an agent's own process there are few.
+    gc.set_threshold(100_000, 20, 100)
+    return process.run(_run(arguments.names, arguments.credentials, arguments.state, arguments.server))
+
+
+async def _run(names: list[str], folder: Path, state: Path, server: str) -> None:
+    rng = random.SystemRandom()
+    async with asyncio.TaskGroup() as tasks:
+        for name in names:
+            settings = Settings(credentials=folder / f"{name}.creds", state=state / name, servers=(server,))
+            tasks.create_task(light_edge(settings, rng), name=name)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
