@@ -13,6 +13,7 @@ from typing import Any
 
 from edge_agent.cluster import FIELD_MANAGER, Key, Kind, key_of, kind_of
 from edge_agent.diff import LiveState, state_of
+from edge_agent.diff.compare_options import is_extraneous
 from edge_agent.health import Health, check
 from edge_agent.sync import claimed_by, is_hook, order, tracked_to
 from edge_agent.sync import options as sync_options
@@ -43,6 +44,8 @@ class Live:
     images: tuple[str, ...]
     options: sync_options.Options
     wave: int
+    extraneous: bool = False
+    """Whether it asks not to count once it isn't desired any more."""
     hook: bool = False
     """Whether it is a hook: run, and never kept in sync or pruned."""
     outcome: Health | None = None
@@ -59,6 +62,7 @@ class Live:
             self.counts,
             self.deleting,
             self.images,
+            self.extraneous,
             self.outcome,
         )
 
@@ -81,6 +85,7 @@ def live_of(found: Mapping[str, Any]) -> Live:
         images=tuple(sorted(set(images_of(found)))),
         options=sync_options.of_object(found),
         wave=order.wave(found),
+        extraneous=is_extraneous(found),
         hook=hook,
         outcome=_outcome(key, found) if hook else None,
     )

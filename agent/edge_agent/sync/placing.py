@@ -6,13 +6,13 @@ namespaced one where there is none.
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from edge_agent.cluster.names import Key, Kind, Object
 from edge_agent.diff.projection import SERVER_METADATA
+from edge_agent.diff.stored import as_stored
 
 if TYPE_CHECKING:
     from edge_agent.sync.policy import Policy
@@ -59,7 +59,7 @@ class Place:
         if namespace:
             metadata["namespace"] = namespace
         key = Key(kind.group, kind.kind, namespace, str(metadata.get("name") or ""))
-        return key, _settled({**manifest, "metadata": metadata})
+        return key, as_stored({**manifest, "metadata": metadata})
 
     def needs(self, key: Key, found: Mapping[Key, Any]) -> Iterable[Key]:
         """Yield the objects of the bundle without which an object can't be: its namespace, its definition."""
@@ -86,21 +86,3 @@ def definitions(manifests: Iterable[Object]) -> dict[tuple[str, str], Definition
 
 def _map(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
-
-
-def _settled(manifest: Object) -> Object:
-    """Write a Secret's `stringData` as the `data` it becomes: what is owned is then what is stored, and
-    drift is seen.
-    """
-    plain = manifest.get("stringData")
-    if (
-        manifest.get("kind") != "Secret"
-        or manifest.get("apiVersion") != "v1"
-        or not isinstance(plain, Mapping)
-    ):
-        return manifest
-    if not all(isinstance(value, str) for value in plain.values()):
-        return manifest
-    encoded = {name: base64.b64encode(value.encode()).decode() for name, value in plain.items()}
-    rest = {name: value for name, value in manifest.items() if name != "stringData"}
-    return {**rest, "data": {**(manifest.get("data") or {}), **encoded}}
