@@ -19,7 +19,7 @@ COMMANDS = {
     "init": Lazy("outrider_cli.up", "init", "Make the keys and certificates of a hub."),
     "up": Lazy("outrider_cli.up", "up", "Run a whole hub on this machine, in the foreground."),
     "agent": Lazy("outrider_cli.agent", "agent", "Run the agent of one cluster, in the foreground."),
-    "cluster": Lazy("outrider_cli.clusters", "cluster", "Add, list and remove edge clusters."),
+    "cluster": Lazy("outrider_cli.clusters", "cluster", "Add, list, change and remove edge clusters."),
     "repo": Lazy("outrider_cli.repositories", "repo", "Give the hub access to Git repositories."),
     "app": Lazy("outrider_cli.app.group", "app", "Apply, look at, sync and delete applications."),
     "set": Lazy("outrider_cli.sets", "application_sets", "Look at and delete application sets."),

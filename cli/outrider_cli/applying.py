@@ -7,14 +7,15 @@ command that was cut short is repeated.
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from outrider_cli.failure import Failed, Refused
-from outrider_cli.kinds import named, tier_of
+from outrider_cli.kinds import APPLICATION, PROJECT, kind_of, named, tier_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from outrider_cli.documents import Found
     from outrider_cli.hub import Hub
@@ -22,22 +23,52 @@ if TYPE_CHECKING:
 Outcome = dict[str, Any]
 # file, document (its number), line, item, object, name, dryRun; then result and warnings, or error
 
-DOCUMENT_MAX_BYTES = (1 << 20) - 4096
-# One message of the bus, less what goes around the document in it.
+DEFAULT_PROJECT = "default"
+DOCUMENT_MAX_BYTES = (1 << 20) // 3
+# A message of the bus has a third of that for each of a document, the project that it is checked by, and what goes around them.
+# The hub takes none above 256 KiB.
 AT_A_TIME = 16
 
 
+@dataclass(frozen=True)
+class Applying:
+    """What objects are applied with."""
+
+    hub: Hub
+    dry_run: bool
+    user: str = ""
+    # who asks
+    projects: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    # those that are applied along with the applications in them, which are checked by them and not by those there are
+
+
+def projects_in(objects: Iterable[Found]) -> dict[str, dict[str, Any]]:
+    """Return the projects among objects, by name."""
+    manifests = [one.manifest for one in objects if one.manifest and kind_of(one.manifest) is PROJECT]
+    return {str(one["metadata"]["name"]): one for one in manifests}
+
+
+def project_of(manifest: Mapping[str, Any], projects: Mapping[str, dict[str, Any]]) -> dict[str, Any] | None:
+    """Return the project among `projects` that an application is in; None if it is in none of them."""
+    spec = manifest.get("spec")
+    if kind_of(manifest) is not APPLICATION or not isinstance(spec, dict):
+        return None
+    name = spec.get("project") or DEFAULT_PROJECT
+    return projects.get(name) if isinstance(name, str) else None
+
+
 async def apply_all(
-    hub: Hub, objects: Sequence[Found], *, dry_run: bool, tell: Callable[[Outcome], None]
+    applying: Applying, objects: Sequence[Found], tell: Callable[[Outcome], None]
 ) -> list[Outcome]:
     """Apply objects, which are in order; return an outcome each. A hub that is lost on the way ends the rest."""
+    dry_run = applying.dry_run
     outcomes: list[Outcome] = []
     lost = ""
     for batch in _batches(objects):
         if lost:
             found = [{**outline(one, dry_run=dry_run), "error": f"not tried: {lost}"} for one in batch]
         else:
-            found = await _together(hub, batch, dry_run=dry_run)
+            found = await _together(applying, batch)
             lost = "the hub was lost before" if any(one.pop("lost", False) for one in found) else ""
         for outcome in found:
             tell(outcome)
@@ -52,34 +83,43 @@ def _batches(objects: Sequence[Found]) -> Iterator[list[Found]]:
             yield same[start : start + AT_A_TIME]
 
 
-async def _together(hub: Hub, batch: list[Found], *, dry_run: bool) -> list[Outcome]:
+async def _together(applying: Applying, batch: list[Found]) -> list[Outcome]:
     async with asyncio.TaskGroup() as tasks:
-        started = [
-            tasks.create_task(_outcome(hub, one, dry_run=dry_run), name=f"apply {one.place}") for one in batch
-        ]
+        started = [tasks.create_task(_outcome(applying, one), name=f"apply {one.place}") for one in batch]
     return [one.result() for one in started]
 
 
-async def _outcome(hub: Hub, found: Found, *, dry_run: bool) -> Outcome:
-    outcome = outline(found, dry_run=dry_run)
+async def _outcome(applying: Applying, found: Found) -> Outcome:
+    outcome = outline(found, dry_run=applying.dry_run)
     try:
-        return outcome | await _apply(hub, found, dry_run=dry_run)
+        return outcome | await _apply(applying, found)
     except Failed as error:
         lost = {} if isinstance(error, Refused) else {"lost": True}
         return {**outcome, "error": error.format_message(), **lost}
 
 
-async def _apply(hub: Hub, found: Found, *, dry_run: bool) -> Outcome:
-    from outrider import codec
-
+async def _apply(applying: Applying, found: Found) -> Outcome:
     if found.manifest is None:
         raise Refused(found.error)
-    size_bytes = len(codec.canonical(found.manifest))
-    if size_bytes > DOCUMENT_MAX_BYTES:
-        raise Refused(f"has {size_bytes} bytes, more than the {DOCUMENT_MAX_BYTES} that the hub takes")
-    answer = await hub.registry("app.apply", manifest=found.manifest, dry_run=dry_run or None)
+    check_size(found.manifest)
+    answer = await applying.hub.registry(
+        "app.apply",
+        manifest=found.manifest,
+        dry_run=applying.dry_run or None,
+        initiated_by=applying.user or None,
+        project=project_of(found.manifest, applying.projects) if applying.dry_run else None,
+    )
     warnings = [*found.warnings, *(str(one) for one in answer.get("warnings") or ())]
     return {"name": str(answer["name"]), "result": str(answer["result"]), "warnings": warnings}
+
+
+def check_size(manifest: dict[str, Any]) -> None:
+    """Refuse an object that is too large for a message."""
+    from outrider import codec
+
+    size_bytes = len(codec.canonical(manifest))
+    if size_bytes > DOCUMENT_MAX_BYTES:
+        raise Refused(f"has {size_bytes} bytes, more than the {DOCUMENT_MAX_BYTES} that the hub takes")
 
 
 def outline(found: Found, *, dry_run: bool) -> Outcome:

@@ -13,7 +13,16 @@ from outrider.names import InvalidName, cluster_name
 from outrider_cli import enrolling, freshness, manifest
 from outrider_cli.asking import asking
 from outrider_cli.failure import Failed, note
-from outrider_cli.output import Format, emit, fields, output_option, styled, table
+from outrider_cli.output import (
+    AnyFunction,
+    Format,
+    emit,
+    fields,
+    objects_option,
+    output_option,
+    styled,
+    table,
+)
 from outrider_cli.server_urls import server_urls
 from outrider_cli.state_folder import hub_option
 
@@ -25,7 +34,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def cluster() -> None:
-    """Add, list and remove edge clusters.
+    """Add, list, change and remove edge clusters.
 
     A cluster is known by its name. `cluster add` makes its key on this machine and prints what to apply to it; from then
     on its agent dials out to the hub, and nothing needs to reach the cluster.
@@ -49,12 +58,22 @@ def labels(_context: click.Context, _parameter: click.Parameter, given: tuple[st
     return {key: value for key, _, value in pairs}
 
 
+def time_zone_option(function: AnyFunction) -> AnyFunction:
+    """Add `--time-zone`; it arrives as `time_zone`."""
+    return click.option(
+        "--time-zone",
+        metavar="ZONE",
+        help="In which its sync windows are read, as Europe/Berlin; '' for none of its own.",
+    )(function)
+
+
 @cluster.command()
 @click.argument("name", callback=checked_name)
 @click.option(
     "--label", multiple=True, callback=labels, metavar="K=V", help="A label, for selecting; may be repeated."
 )
 @click.option("--server", help="The API server's URL as `destination.server` of your applications names it.")
+@time_zone_option
 @click.option(
     "--credentials-only", is_flag=True, help="Make the file for `outrider agent` instead of a manifest."
 )
@@ -102,7 +121,7 @@ def add(state: Path | None, output: Format, **given: Any) -> None:
     help="Only clusters with this label; may be repeated.",
 )
 @hub_option
-@output_option
+@objects_option
 def list_clusters(label: dict[str, str], state: Path | None, output: Format) -> None:
     """List the clusters that the hub knows."""
 
@@ -111,10 +130,16 @@ def list_clusters(label: dict[str, str], state: Path | None, output: Format) -> 
         return [item async for item in pages]
 
     items = asking(state, everything)
-    emit(items, output, lambda: _as_table(items))
+    emit(
+        items,
+        output,
+        lambda: _as_table(items),
+        wide=lambda: _as_table(items, wide=True),
+        names=(f"cluster/{item['name']}" for item in items),
+    )
 
 
-def _as_table(items: list[dict[str, Any]]) -> RenderableType:
+def _as_table(items: list[dict[str, Any]], *, wide: bool = False) -> RenderableType:
     if not items:
         return styled("No clusters yet: add one with `outrider cluster add NAME`.", "")
     now = datetime.now().astimezone()
@@ -125,10 +150,12 @@ def _as_table(items: list[dict[str, Any]]) -> RenderableType:
             str(item.get("applications", "")),
             freshness.ago(item.get("created_at_ms"), now),
             str(item.get("server") or ""),
+            *([str(item.get("time_zone") or ""), str(item.get("public_key") or "")] if wide else ()),
         ]
         for item in items
     ]
-    return table(["NAME", "LABELS", "APPLICATIONS", "ADDED", "SERVER"], rows)
+    more = ["TIME ZONE", "PUBLIC KEY"] if wide else []
+    return table(["NAME", "LABELS", "APPLICATIONS", "ADDED", "SERVER", *more], rows)
 
 
 def _labels_text(item: dict[str, Any]) -> str:
@@ -138,7 +165,7 @@ def _labels_text(item: dict[str, Any]) -> str:
 @cluster.command()
 @click.argument("name", callback=checked_name)
 @hub_option
-@output_option
+@objects_option
 def get(name: str, state: Path | None, output: Format) -> None:
     """Show one cluster: what it is, whether it is there, and what runs on it."""
 
@@ -152,7 +179,7 @@ def get(name: str, state: Path | None, output: Format) -> None:
         return {**(seen or {}), **known}
 
     item = asking(state, both)
-    emit(item, output, lambda: _as_fields(item))
+    emit(item, output, lambda: _as_fields(item), names=[f"cluster/{name}"])
 
 
 def _as_fields(item: dict[str, Any]) -> RenderableType:
@@ -166,6 +193,7 @@ def _as_fields(item: dict[str, Any]) -> RenderableType:
             ("name", str(item["name"])),
             ("labels", _labels_text(item)),
             ("server", str(item.get("server") or "")),
+            ("time zone", str(item.get("time_zone") or "")),
             ("added", freshness.ago(item.get("created_at_ms"), now)),
             ("presence", freshness.presence(item, now) if "presence" in item else ""),
             ("last word", freshness.ago(item.get("heard_at_ms"), now)),
@@ -174,11 +202,47 @@ def _as_fields(item: dict[str, Any]) -> RenderableType:
     )
 
 
+@cluster.command("set")
+@click.argument("name", callback=checked_name)
+@click.option(
+    "--label", multiple=True, callback=labels, metavar="K=V", help="Add or change a label; may be repeated."
+)
+@click.option("--remove-label", multiple=True, metavar="K", help="Take a label away; may be repeated.")
+@click.option("--server", help="The API server's URL as `destination.server` of your applications names it.")
+@time_zone_option
+@hub_option
+@objects_option
+def set_(
+    name: str,
+    label: dict[str, str],
+    remove_label: tuple[str, ...],
+    server: str | None,
+    time_zone: str | None,
+    state: Path | None,
+    output: Format,
+) -> None:
+    """Change what is known of cluster NAME. What is not given stays as it is."""
+    if not (label or remove_label) and server is None and time_zone is None:
+        raise click.UsageError("nothing to change: give --label, --remove-label, --server or --time-zone")
+
+    async def changed(hub: Hub) -> dict[str, Any]:
+        wanted = None
+        if label or remove_label:
+            held = (await hub.registry("cluster.get", name=name)).get("labels") or {}
+            wanted = {key: value for key, value in {**held, **label}.items() if key not in remove_label}
+        return await hub.registry(
+            "cluster.update", name=name, labels=wanted, server=server, time_zone=time_zone
+        )
+
+    answer = asking(state, changed)
+    emit(answer, output, lambda: _as_fields(answer), names=[f"cluster/{name}"])
+
+
 @cluster.command()
 @click.argument("name", callback=checked_name)
 @click.option("--force", is_flag=True, help="Even while applications are destined for it.")
 @hub_option
-@output_option
+@objects_option
 def remove(name: str, force: bool, state: Path | None, output: Format) -> None:
     """Remove cluster NAME and revoke its identity: its agent is disconnected at once and can't come back.
 
@@ -189,4 +253,4 @@ def remove(name: str, force: bool, state: Path | None, output: Format) -> None:
         return await hub.registry("cluster.remove", name=name, force=force or None)
 
     answer = {"name": name, "result": "removed", **asking(state, gone)}
-    emit(answer, output, lambda: styled(f"cluster/{name} removed", ""))
+    emit(answer, output, lambda: styled(f"cluster/{name} removed", ""), names=[f"cluster/{name}"])

@@ -33,6 +33,7 @@ class Request:
     name: str
     label: dict[str, str]
     server: str | None
+    time_zone: str | None
     credentials_only: bool
     out: Path | None
     replace: bool
@@ -90,6 +91,7 @@ async def _registered(hub: Any, request: Request, key: KeyPair) -> Credentials:
         public_key=key.public,
         labels=request.label or None,
         server=request.server,
+        time_zone=request.time_zone,
         replace=request.replace or None,
     )
     return Credentials(

@@ -3,7 +3,7 @@
 Applications are checked against projects, and settings bear on both, so those go first, whatever the order in the files.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -36,14 +36,14 @@ _ADDED_BY_A_CLUSTER = (
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
-def kind_of(manifest: dict[str, Any]) -> Kind | None:
+def kind_of(manifest: Mapping[str, Any]) -> Kind | None:
     """Return an object's kind; None if the hub takes none of it."""
     if (manifest["apiVersion"], manifest["kind"]) == ("v1", "ConfigMap"):
         return SETTINGS if manifest["metadata"]["name"] == SETTINGS_NAME else None
     return _KINDS.get((manifest["apiVersion"], manifest["kind"]))
 
 
-def named(manifest: dict[str, Any]) -> str:
+def named(manifest: Mapping[str, Any]) -> str:
     """Return what an object is called in answers, as `application/web`."""
     kind = kind_of(manifest)
     word = kind.word if kind else str(manifest["kind"]).lower()

@@ -20,7 +20,7 @@ from outrider import subjects
 from outrider_cli import freshness
 from outrider_cli.asking import asking
 from outrider_cli.failure import Failed, Reported
-from outrider_cli.output import Format, emit, output_option, styled, table
+from outrider_cli.output import Format, emit, objects_option, output_option, styled, table
 from outrider_cli.state_folder import hub_option
 
 if TYPE_CHECKING:
@@ -164,11 +164,11 @@ async def sealed(hub: Hub, secret: dict[str, str]) -> bytes:
 
 @repo.command("list")
 @hub_option
-@output_option
+@objects_option
 def list_repositories(state: Path | None, output: Format) -> None:
     """List the repositories that were added."""
     items = asking(state, _all)
-    emit(items, output, lambda: _as_table(items))
+    emit(items, output, lambda: _as_table(items), names=(f"repository/{item['url']}" for item in items))
 
 
 async def _all(hub: Hub) -> list[dict[str, Any]]:

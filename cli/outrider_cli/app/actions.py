@@ -131,4 +131,5 @@ def run(
 
 def _result(answer: dict[str, Any]) -> str:
     result = answer.get("result")
-    return result if isinstance(result, str) else "done"
+    done = [str(one) for one in result] if isinstance(result, list) else [str(result or "")]
+    return ", ".join(one for one in done if one) or "done"

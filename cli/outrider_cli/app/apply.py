@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from outrider_cli.applying import Outcome, apply_all, outline
+from outrider_cli.app.options import user_option
+from outrider_cli.applying import Applying, Outcome, apply_all, outline, projects_in
 from outrider_cli.asking import asking
 from outrider_cli.failure import Failed, Reported, note
 from outrider_cli.output import Format, emit, is_for_people, objects_option, styled
@@ -32,10 +33,11 @@ if TYPE_CHECKING:
 @click.option(
     "--ignore-others", is_flag=True, help="Leave out objects of kinds that the hub does not take, and say so."
 )
+@user_option
 @hub_option
 @objects_option
 def apply(
-    files: tuple[str, ...], dry_run: bool, ignore_others: bool, state: Path | None, output: Format
+    files: tuple[str, ...], dry_run: bool, ignore_others: bool, user: str, state: Path | None, output: Format
 ) -> None:
     """Create or update applications, application sets, projects and settings.
 
@@ -46,10 +48,10 @@ def apply(
     from outrider_cli.documents import read_all
     from outrider_cli.kinds import choose
 
-    carry_out(choose(read_all(files), ignore_others=ignore_others), state, output, dry_run=dry_run)
+    carry_out(choose(read_all(files), ignore_others=ignore_others), state, output, dry_run=dry_run, user=user)
 
 
-def carry_out(chosen: Chosen, state: Path | None, output: Format, *, dry_run: bool) -> None:
+def carry_out(chosen: Chosen, state: Path | None, output: Format, *, dry_run: bool, user: str = "") -> None:
     """Check and write what was chosen, and print what became of it; Reported if something is refused."""
     for other in chosen.others:
         manifest = other.manifest or {}
@@ -66,7 +68,7 @@ def carry_out(chosen: Chosen, state: Path | None, output: Format, *, dry_run: bo
         checked = await _checked(hub, chosen.taken)
         if unread or any("error" in one for one in checked) or dry_run:
             return [*unread, *checked]
-        return await apply_all(hub, chosen.taken, dry_run=False, tell=tell_one)
+        return await apply_all(Applying(hub, dry_run=False, user=user), chosen.taken, tell_one)
 
     try:
         outcomes = asking(state, applied)
@@ -85,7 +87,8 @@ def carry_out(chosen: Chosen, state: Path | None, output: Format, *, dry_run: bo
 
 async def _checked(hub: Hub, objects: Sequence[Found]) -> list[Outcome]:
     with counting("checked", len(objects)) as count:
-        return await apply_all(hub, objects, dry_run=True, tell=lambda _outcome: count())
+        applying = Applying(hub, dry_run=True, projects=projects_in(objects))
+        return await apply_all(applying, objects, lambda _outcome: count())
 
 
 def _in_file_order(outcomes: list[Outcome], files: list[str]) -> list[Outcome]:

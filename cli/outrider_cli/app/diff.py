@@ -10,7 +10,7 @@ import click
 from outrider_cli.app.names import kind_text, place_text, selector_text
 from outrider_cli.app.options import RESOURCE_FORM, selector
 from outrider_cli.asking import asking
-from outrider_cli.failure import Reported
+from outrider_cli.failure import Reported, note
 from outrider_cli.output import Format, emit, encoded, objects_option, styled
 from outrider_cli.state_folder import hub_option
 from outrider_cli.terminal import visible
@@ -63,6 +63,8 @@ def diff(
 
     answer = asking(state, asked)
     found = list(answer["resources"])
+    if answer.get("truncated"):
+        note("note: there is more than fits an answer; --resource shows one object")
     draw = as_fields if fields else as_lines
     emit(answer, output, lambda: draw(found), names=(selector_text(one) for one in found))
     if found and exit_code:
@@ -79,6 +81,10 @@ def as_lines(found: list[dict[str, Any]]) -> RenderableType:
 
 
 def _lines(resource: dict[str, Any]) -> Iterator[Text]:
+    if not resource.get("live") and not resource.get("desired"):
+        # Too large for the answer, or looked at while the Kubernetes API was away: the fields are known.
+        yield from _fields(resource)
+        return
     yield _title(resource)
     live, desired = (_yaml(resource.get(side)) for side in ("live", "desired"))
     # The first two lines of a unified diff name files, which these are not.
@@ -88,7 +94,9 @@ def _lines(resource: dict[str, Any]) -> Iterator[Text]:
 
 def _title(resource: dict[str, Any]) -> Text:
     state = str(resource.get("state") or "modified")
-    return styled(f"=== {kind_text(resource)} {place_text(resource)} {_STATES.get(state, state)} ===", "bold")
+    message = f": {resource['message']}" if resource.get("message") else ""
+    what = f"{kind_text(resource)} {place_text(resource)} {_STATES.get(state, state)}{message}"
+    return styled(f"=== {what} ===", "bold")
 
 
 def _yaml(value: Any) -> list[str]:

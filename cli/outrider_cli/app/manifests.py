@@ -49,7 +49,7 @@ def manifests(
             answer = await hub.registry("app.manifest", name=name, resource=resource)
             if not answer.get(side):
                 where = "is not on the cluster" if live else "is not desired"
-                note(f"note: {selector_text(resource)} {where}")
+                note(f"note: {selector_text(resource)} {answer.get('message') or where}")
             return dict(answer.get(side) or {})
 
         return [found for found in await not_refused(one, named) if found]

@@ -26,10 +26,12 @@ def _answered(state: Path | None, output: Format, verb: str, done: str, name: st
         return await hub.registry(verb, name=name, **given)
 
     answer = {"name": name, **asking(state, asked)}
+    for warning in answer.get("warnings") or ():
+        note(f"warning: {warning}")
     emit(
         answer,
         output,
-        lambda: styled(f"application/{name} {answer.get('result') or done}", ""),
+        lambda: styled(f"application/{name} {done}", ""),
         names=[f"application/{name}"],
     )
 
@@ -41,7 +43,7 @@ def _answered(state: Path | None, output: Format, verb: str, done: str, name: st
 @objects_option
 def terminate(name: str, user: str, state: Path | None, output: Format) -> None:
     """Stop the sync of application NAME that runs. What it has applied stays. Its cluster must be online."""
-    _answered(state, output, "app.terminate", "terminated", name, initiated_by=user)
+    _answered(state, output, "app.terminate", "terminating", name, initiated_by=user)
 
 
 @click.command()

@@ -11,6 +11,7 @@ from outrider_cli import freshness
 from outrider_cli.app import branches, history
 from outrider_cli.app.names import kind_text, place_text, selector_text
 from outrider_cli.asking import asking
+from outrider_cli.failure import note
 from outrider_cli.output import Format, emit, objects_option, styled, table
 from outrider_cli.state_folder import hub_option
 from outrider_cli.terminal import visible_line
@@ -43,13 +44,24 @@ def tree(name: str, orphaned: bool, state: Path | None, output: Format) -> None:
 
     answer = asking(state, asked)
     nodes, strays = list(answer["nodes"]), list(answer.get("orphaned") or ()) if orphaned else []
+    _note_gaps(answer)
     emit(
-        {"nodes": nodes, **({"orphaned": strays} if orphaned else {})},
+        {**answer, "nodes": nodes, "orphaned": strays},
         output,
         lambda: as_table(nodes, strays),
         wide=lambda: as_table(nodes, strays, wide=True),
         names=(selector_text(one) for one in [*nodes, *strays]),
     )
+
+
+def _note_gaps(answer: dict[str, Any]) -> None:
+    """Say what the tree is without."""
+    if answer.get("stale"):
+        note(f"note: its own objects only, as they were seen last: {answer['stale']}")
+    if answer.get("truncated"):
+        note("note: there is more than fits an answer")
+    for refused in answer.get("refused") or ():
+        note(f"note: not looked at: {refused}")
 
 
 def as_table(

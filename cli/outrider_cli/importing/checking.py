@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from outrider import subjects
-from outrider_cli.applying import DOCUMENT_MAX_BYTES
+from outrider_cli.applying import check_size, project_of, projects_in
 from outrider_cli.failure import Refused
 from outrider_cli.importing.clusters import ClusterMap, Registered
 from outrider_cli.importing.credentials import repositories_needed
@@ -41,14 +41,18 @@ async def judge(hub: Hub, held: Held, wanted: Wanted) -> Report:
         canonical(str(item["url"])): item async for item in hub.pages(subjects.registry("repo.list"))
     }
     clusters = ClusterMap(wanted.cluster_map, here, held.clusters)
+    fitted = [
+        (one, fit(one.manifest or {}, clusters, manual_sync=wanted.manual_sync)) for one in held.objects
+    ]
+    projects = projects_in(replace(one, manifest=made.manifest) for one, made in fitted)
     with counting("checked", len(held.objects)) as count:
 
-        async def one(found: Found) -> Judged:
-            judged = await _judge(hub, found, clusters, manual_sync=wanted.manual_sync)
+        async def one(object_: tuple[Found, Fitted]) -> Judged:
+            judged = await _judge(hub, *object_, projects)
             count()
             return judged
 
-        judged = await together(one, held.objects)
+        judged = await together(one, fitted)
     unread = [Judged(one, refusals=(one.error,)) for one in held.unread]
     objects = single([*unread, *judged])
     taken = [one for one in objects if not one.refusals]
@@ -60,21 +64,20 @@ async def judge(hub: Hub, held: Held, wanted: Wanted) -> Report:
     )
 
 
-async def _judge(hub: Hub, found: Found, clusters: ClusterMap, *, manual_sync: bool) -> Judged:
-    manifest = found.manifest or {}
-    fitted = fit(manifest, clusters, manual_sync=manual_sync)
-    refusals, warnings, needs = [*fitted.refusals], [*found.warnings, *fitted.warnings], [*_needs(fitted)]
+async def _judge(hub: Hub, found: Found, fitted: Fitted, projects: Mapping[str, dict[str, Any]]) -> Judged:
+    refusals, warnings = [*fitted.refusals], [*found.warnings, *fitted.warnings]
+    needs = list(repositories_of(fitted.manifest))
     try:
-        answer = await _checked(hub, fitted)
+        answer = await _checked(hub, fitted.manifest, projects)
     except Refused as error:
         refusals.append(error.format_message())
     else:
         refusals += _texts(answer.get("refusals"))
         warnings += _texts(answer.get("warnings"))
         needs += _texts((answer.get("needs") or {}).get("repositories"))
-    namespace = manifest["metadata"].get("namespace")
+    namespace = fitted.manifest["metadata"].get("namespace")
     return Judged(
-        found=_replaced(found, fitted.manifest),
+        found=replace(found, manifest=fitted.manifest, warnings=()),
         namespace=namespace if isinstance(namespace, str) else "",
         refusals=tuple(dict.fromkeys(refusals)),
         warnings=tuple(dict.fromkeys(warnings)),
@@ -82,23 +85,11 @@ async def _judge(hub: Hub, found: Found, clusters: ClusterMap, *, manual_sync: b
     )
 
 
-def _replaced(found: Found, manifest: dict[str, Any]) -> Found:
-    from dataclasses import replace
-
-    return replace(found, manifest=manifest, warnings=())
-
-
-def _needs(fitted: Fitted) -> list[str]:
-    return list(repositories_of(fitted.manifest))
-
-
-async def _checked(hub: Hub, fitted: Fitted) -> dict[str, Any]:
-    from outrider import codec
-
-    size_bytes = len(codec.canonical(fitted.manifest))
-    if size_bytes > DOCUMENT_MAX_BYTES:
-        raise Refused(f"has {size_bytes} bytes, more than the {DOCUMENT_MAX_BYTES} that the hub takes")
-    return await hub.registry("app.check", manifest=fitted.manifest)
+async def _checked(
+    hub: Hub, manifest: dict[str, Any], projects: Mapping[str, dict[str, Any]]
+) -> dict[str, Any]:
+    check_size(manifest)
+    return await hub.registry("app.check", manifest=manifest, project=project_of(manifest, projects))
 
 
 def _texts(value: Any) -> list[str]:

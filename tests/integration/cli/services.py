@@ -91,6 +91,11 @@ class Services:
             "hub_keys": [b"k" * 32],
         }
 
+    async def update_cluster(self, arguments: dict[str, Any]) -> Any:
+        """`hub.registry.cluster.update`."""
+        self.clusters[arguments["name"]] |= arguments
+        return self.clusters[arguments["name"]]
+
     async def remove_cluster(self, arguments: dict[str, Any]) -> Any:
         """`hub.registry.cluster.remove`."""
         name = arguments["name"]
@@ -296,6 +301,7 @@ class Services:
         """Return the handlers by role and subject."""
         registry = {
             "cluster.add": self.add_cluster, "cluster.remove": self.remove_cluster, "cluster.list": self._cluster_list,
+            "cluster.update": self.update_cluster,
             "cluster.get": self._cluster_get, "repo.add": self.add_repository, "repo.remove": self.remove_repository,
             "repo.list": self.list_repositories, "repo.key": self._repo_key, "app.apply": self.apply,
             "app.get": self.get_application, "app.delete": self.delete_application, "app.sync": self.sync,

@@ -110,6 +110,15 @@ async def test_projects_and_settings_are_written_before_applications_whatever_th
     assert written == ["AppProject", "ConfigMap", "Application", "ApplicationSet"]
 
 
+async def test_applications_are_checked_by_the_projects_that_come_with_them(
+    services: Services, outrider: Outrider
+) -> None:
+    both = documents(application("till", project="tills"), project("tills"), application("web"))
+    assert (await outrider("app", "apply", "-f", "-", "--dry-run", stdin=both)).status == 0
+    checked = {one["manifest"]["metadata"]["name"]: one.get("project") for _, one in services.asked}
+    assert checked == {"tills": None, "till": project("tills"), "web": None}
+
+
 async def test_a_name_that_is_given_twice_is_refused_unless_both_are_the_same(
     services: Services, outrider: Outrider
 ) -> None:

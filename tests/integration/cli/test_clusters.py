@@ -153,3 +153,46 @@ async def test_a_name_that_could_stand_for_several_clusters_is_no_name(outrider:
         ended = await outrider("cluster", "get", "--", name)
         assert ended.status == 2, name
         assert "lower-case" in ended.stderr
+
+
+async def test_a_cluster_is_changed_and_what_is_not_given_stays(
+    services: Services, outrider: Outrider
+) -> None:
+    added = (
+        "cluster",
+        "add",
+        "shop1",
+        "--label",
+        "region=north",
+        "--time-zone",
+        "Europe/Paris",
+        "--credentials-only",
+    )
+    assert (await outrider(*added)).status == 0
+    assert services.clusters["shop1"]["time_zone"] == "Europe/Paris"
+    ended = await outrider(
+        "cluster",
+        "set",
+        "shop1",
+        "--time-zone",
+        "Europe/Berlin",
+        "--label",
+        "tier=gold",
+        "--remove-label",
+        "region",
+    )
+    assert ended.status == 0, ended.stderr
+    assert "Europe/Berlin" in ended.stdout
+    assert services.clusters["shop1"]["labels"] == {"tier": "gold"}
+    await outrider("cluster", "set", "shop1", "--server", "https://10.0.0.1")
+    held = services.clusters["shop1"]
+    assert (held["labels"], held["time_zone"]) == ({"tier": "gold"}, "Europe/Berlin")
+    await outrider("cluster", "set", "shop1", "--time-zone", "")
+    assert services.clusters["shop1"]["time_zone"] == ""
+    assert (await outrider("cluster", "set", "shop1")).status == 2
+
+
+async def test_clusters_are_named_one_a_line_for_scripts(services: Services, outrider: Outrider) -> None:
+    for name in ("a", "b", "c"):
+        services.clusters[name] = {"name": name, "labels": {}}
+    assert (await outrider("cluster", "list", "-o", "name")).stdout == "cluster/a\ncluster/b\ncluster/c\n"

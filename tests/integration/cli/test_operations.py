@@ -70,7 +70,7 @@ async def test_a_sync_is_asked_for_in_the_name_of_the_user_of_the_machine(
 @pytest.mark.parametrize(
     ("command", "verb", "arguments", "line"),
     [
-        (["terminate", "web", "--as", "anna"], "terminate", {"initiated_by": "anna"}, "web terminated"),
+        (["terminate", "web", "--as", "anna"], "terminate", {"initiated_by": "anna"}, "web terminating"),
         (["refresh", "web"], "refresh", {}, "web refreshed"),
         (["refresh", "web", "--hard"], "refresh", {"hard": True}, "web refreshed"),
         (["approve", "web", "--as", "anna"], "approve", {"initiated_by": "anna"}, "web approved"),
@@ -161,8 +161,13 @@ async def test_a_tree_is_drawn_with_health_images_and_orphans_when_asked_to(
     web.answers["tree"] = {
         "nodes": [{**DEPLOYMENT, "uid": "d", "parents": [], "created_at": "2020-01-01T00:00:00Z"}, pod],
         "orphaned": [orphan],
+        "truncated": True,
+        "refused": ["pods are forbidden"],
     }
-    shown = (await outrider("app", "tree", "web")).stdout
+    ended = await outrider("app", "tree", "web")
+    shown = ended.stdout
+    assert "more than fits" in ended.stderr
+    assert "not looked at: pods are forbidden" in ended.stderr
     assert "└─ Pod shop/web-1" in shown
     assert "web:1; image not found" in shown
     assert "stray" not in shown
@@ -190,6 +195,16 @@ async def test_a_difference_is_shown_in_lines_or_fields_and_is_the_exit_status(
     fields = (await outrider("app", "diff", "web", "--fields")).stdout
     assert "spec.replicas: live 2, desired 3" in fields
     assert (await outrider("app", "diff", "web", "--no-exit-code")).status == 0
+    large = {
+        **CONFIG,
+        "state": "modified",
+        "message": "too large",
+        "changes": [{"path": ".data.a", "live": 1}],
+    }
+    web.answers["diff"] = {"resources": [large], "truncated": True}
+    ended = await outrider("app", "diff", "web")
+    assert ended.stdout == "=== ConfigMap shop/settings differs: too large ===\n  .data.a: live 1\n"
+    assert "--resource shows one object" in ended.stderr
     web.answers["diff"] = {"resources": []}
     assert await outrider("app", "diff", "web") == (0, "No differences.\n", "")
 
@@ -216,7 +231,7 @@ async def test_actions_are_listed_and_run(web: Services, outrider: Outrider) -> 
     assert [line.split() for line in lines[1:]] == [
         ["Deployment.apps", "shop/web", "restart"], ["Deployment.apps", "shop/web", "resume", "disabled"],
     ]  # fmt: skip
-    web.answers["action"] = {"result": "restarted"}
+    web.answers["action"] = {"result": ["Deployment shop/web patched"]}
     ended = await outrider(
         "app",
         "actions",
@@ -229,7 +244,7 @@ async def test_actions_are_listed_and_run(web: Services, outrider: Outrider) -> 
         "--as",
         "anna",
     )
-    assert ended.stdout == "application/web apps:Deployment:shop/web restart: restarted\n"
+    assert ended.stdout == "application/web apps:Deployment:shop/web restart: Deployment shop/web patched\n"
     assert asked(web, "action") == {
         "name": "web", "resource": DEPLOYMENT, "action": "restart", "parameters": {"a": "b"}, "initiated_by": "anna",
     }  # fmt: skip
