@@ -40,10 +40,9 @@ def document(state: State, index: Index | None, around: Surroundings, *, blind: 
         # Hooks come and go with syncs: they count neither for the status nor for health.
         if live.key not in entries and not live.hook
     }
-    resources = [
-        *(_wanted(entry, state, around) for entry in entries.values()),
-        *(_unwanted(live) for live in extra.values()),
-    ]
+    wanted = [_wanted(entry, state, around) for entry in entries.values()]
+    resources = [*wanted, *(_unwanted(live) for live in extra.values())]
+    counted = [*wanted, *(_unwanted(live) for live in extra.values() if not live.extraneous)]
     health = (
         Health(UNKNOWN, "the Kubernetes API can't be asked")
         if blind
@@ -51,7 +50,7 @@ def document(state: State, index: Index | None, around: Surroundings, *, blind: 
     )
     found: dict[str, Any] = {
         "sync": {
-            "status": UNKNOWN if blind else _sync_status(state, index, resources),
+            "status": UNKNOWN if blind else _sync_status(state, index, counted),
             **_revision(state),
         },
         "health": _health_value(health),
