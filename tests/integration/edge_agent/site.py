@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import json
 import random
 import uuid
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from edge_agent.applications import Applications, Desired, MemoryProgress, Refresh, Settings, Sync
@@ -109,7 +111,11 @@ class Agent:
     settings: Settings
     said: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     removed: list[tuple[str, tuple[int, int]]] = field(default_factory=list)
-    manifests: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    bundles: dict[str, str] = field(default_factory=dict)
+    """What the replica holds: bundles by short digest."""
+    hub: dict[bytes, str] = field(default_factory=dict)
+    """What the hub has: bundles by digest."""
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     applications: Applications = field(init=False)
     _heard: asyncio.Event = field(default_factory=asyncio.Event)
     _generation: int = 0
@@ -120,10 +126,18 @@ class Agent:
             store=self.store,
             on_status=self._on_status,
             on_removed=self._on_removed,
+            obtain=self._obtain,
+            manifests_of=lambda digest: json.loads(self.bundles[digest]),
+            clock=self.clock,
             settings=self.settings,
             pace=Pace(retry=Backoff(0.02, 0.2), refused=Backoff(0.05, 0.5)),
             chance=random.Random(7),
         )
+
+    async def _obtain(self, digest: bytes) -> None:
+        if digest not in self.hub:
+            raise LookupError("the hub does not have it")
+        self.bundles[digest[:8].hex()] = self.hub[digest]
 
     def _on_status(self, app: str, document: dict[str, Any]) -> None:
         json.dumps(document)
@@ -134,19 +148,29 @@ class Agent:
         self.removed.append((app, generation))
         self._heard.set()
 
-    def desire(self, app: str, manifests: list[dict[str, Any]], **spec: Any) -> None:
+    def desire(
+        self,
+        app: str,
+        manifests: list[dict[str, Any]],
+        *,
+        annotations: dict[str, str] | None = None,
+        **spec: Any,
+    ) -> None:
         """Say what an application should be; by default it syncs, prunes and heals by itself."""
         self._generation += 1
         sync = spec.pop("sync", {"automated": {"prune": True, "selfHeal": True}})
         whole = {"destination": {"namespace": self.site.namespace}, "syncPolicy": sync, **spec}
         text = json.dumps(manifests)
+        digest = digest_of(manifests)[:8].hex()
+        self.bundles[digest] = text
         self.applications.set_desired(
             Desired(
                 app=app,
                 uid=f"uid-{app}",
                 generation=(1, self._generation),
                 revision=f"r{self._generation}",
-                digest=str(hash(text)),
+                digest=digest,
+                annotations=annotations or {},
                 spec=whole,
                 manifests=lambda: json.loads(text),
             )
@@ -229,6 +253,11 @@ class Agent:
                 await asyncio.wait([worker._task])
 
 
+def digest_of(manifests: list[dict[str, Any]]) -> bytes:
+    """Return what stands for a bundle's digest."""
+    return hashlib.sha256(json.dumps(manifests).encode()).digest()
+
+
 def synced(document: dict[str, Any]) -> bool:
     return bool(document["sync"]["status"] == "Synced")
 
@@ -290,11 +319,11 @@ def deployment(name: str, image: str = "shop/till:1", **spec: Any) -> dict[str, 
 
 @contextlib.asynccontextmanager
 async def running(
-    site: Site, settings: Settings, store: MemoryProgress | None = None
+    site: Site, settings: Settings, store: MemoryProgress | None = None, **more: Any
 ) -> AsyncIterator[Agent]:
     """Run an agent's Kubernetes side; leaving ends it as a kill would: nothing is tidied up."""
     async with Cluster(site.access) as cluster, asyncio.TaskGroup() as tasks:
-        agent = Agent(site, cluster, store or MemoryProgress(), settings)
+        agent = Agent(site, cluster, store or MemoryProgress(), settings, **more)
         task = tasks.create_task(agent.applications.run())
         try:
             yield agent
