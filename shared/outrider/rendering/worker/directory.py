@@ -1,4 +1,4 @@
-"""Render a folder of manifests: YAML and JSON files in the order of their names, as Argo CD reads them.
+"""Render a folder of manifests: YAML, JSON and Jsonnet files in the order of their names, as Argo CD reads them.
 
 A file that can't be read as manifests is an error if it looks like one (it holds the words apiVersion:, kind: and metadata:);
 otherwise it is a file that has nothing to do with Kubernetes, and is left out with a warning. One that exceeds a limit is an error
@@ -13,6 +13,7 @@ from typing import Any
 
 from outrider.rendering.errors import RenderError
 from outrider.rendering.kubeyaml import InvalidDocument, LimitExceeded, read_json, read_yaml
+from outrider.rendering.worker import jsonnet
 from outrider.rendering.worker.globs import InvalidPattern, compile_pattern
 from outrider.rendering.worker.job import Job, Outcome
 from outrider.rendering.worker.manifests import manifests_of
@@ -68,9 +69,8 @@ def _read(job: Job, path: Path, outcome: Outcome) -> None:
     if _SKIP_MARK in data:
         return
     if path.suffix == ".jsonnet":
-        raise RenderError(
-            STAGE, "Jsonnet is not supported yet; leave it out with directory.exclude", file=file
-        )
+        outcome.manifests += jsonnet.manifests(job, path)
+        return
     found: list[dict[str, Any]] = []
     warnings: list[str] = []
     try:

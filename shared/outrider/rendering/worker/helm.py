@@ -1,7 +1,7 @@
 """Render a chart with Helm's own engine, in this process.
 
-Everything that Helm would fetch must be in the repository: declared dependencies are looked for first, since a chart without them
-renders to less, or to nothing, without an error. `lookup` finds nothing; NOTES.txt is left out; hooks stay as they are, with their
+Nothing is fetched here: declared dependencies are looked for first, since a chart without them renders to less, or to nothing,
+without an error, and those that are missing are named to whoever can fetch them. `lookup` finds nothing; NOTES.txt is left out; hooks stay as they are, with their
 annotations.
 """
 
@@ -13,22 +13,23 @@ from typing import Any
 import helm_python
 from helm_python import _native
 
-from outrider.rendering.errors import RenderError
+from outrider.rendering.errors import ChartsMissing, MissingChart, RenderError
 from outrider.rendering.kubeyaml import InvalidDocument, read_json, read_yaml
 from outrider.rendering.worker.helm_values import release_values
 from outrider.rendering.worker.job import Job, Outcome
 from outrider.rendering.worker.manifests import manifests_of
 
 STAGE = "helm"
+CHART_FILE = "Chart.yaml"
 _COMPLAINT_MAX_CHARS = 1500
 _WHERE = re.compile(r"(?:template: |\()?(?P<file>[\w./-]+/templates/[\w./-]+):(?P<line>\d+)")
 
 
 def render(job: Job) -> Outcome:
     """Return the manifests of the chart: custom resource definitions, then templates in the order of their names."""
-    if not (job.folder / "Chart.yaml").is_file():
+    if not (job.folder / CHART_FILE).is_file():
         raise RenderError(
-            STAGE, "does not exist: the path holds no Helm chart", file=_join(job.path, "Chart.yaml")
+            STAGE, "does not exist: the path holds no Helm chart", file=_join(job.path, CHART_FILE)
         )
     _check_schemas(job)
     values = release_values(job)
@@ -50,16 +51,46 @@ def render(job: Job) -> Outcome:
 
 def _check_dependencies(job: Job, chart: helm_python.Chart) -> None:
     present = {item.get("name") for item in chart.dependencies}
-    for index, declared in enumerate(chart.metadata.get("dependencies") or []):
-        name = declared.get("name")
-        if name not in present:
-            reason = (
-                f"chart {name!r} ({declared.get('repository') or 'no repository'}) is not in charts/: charts are not fetched; "
-                "commit it with `helm dependency build`"
-            )
-            raise RenderError(
-                STAGE, reason, file=_join(job.path, "Chart.yaml"), field=f"dependencies[{index}]"
-            )
+    declared = [item for item in chart.metadata.get("dependencies") or [] if item.get("name") not in present]
+    if declared:
+        locked = _locked(job)
+        missing = {item["name"]: _missing(job, item, locked) for item in declared}
+        raise ChartsMissing(list(missing.values()), file=_join(job.path, CHART_FILE))
+
+
+def _missing(job: Job, declared: dict[str, Any], locked: dict[tuple[str, str], str]) -> MissingChart:
+    name, repository = str(declared.get("name") or ""), str(declared.get("repository") or "")
+    version = locked.get((name, repository), str(declared.get("version") or ""))
+    scheme = repository.partition("://")[0]
+    if scheme in {"https", "http", "oci"}:
+        return MissingChart(name, version, repository)
+    reason = f"chart {name!r} is not in charts/, and "
+    if scheme == "file":
+        reason += f"{repository} is no chart of this repository"
+    elif repository.startswith(("@", "alias:")):
+        reason += f"{repository!r} is a name on somebody's machine: write the repository's URL"
+    else:
+        reason += "no repository is named to fetch it from"
+    raise RenderError(STAGE, reason, file=_join(job.path, CHART_FILE), field="dependencies")
+
+
+def _locked(job: Job) -> dict[tuple[str, str], str]:
+    """Return the versions that the chart was last built with."""
+    for name in ("Chart.lock", "requirements.lock"):
+        path = job.folder / name
+        if not path.is_file():
+            continue
+        try:
+            documents = [document.value for document in read_yaml(path.read_bytes(), job.bounds)]
+        except InvalidDocument as error:
+            raise RenderError(STAGE, error.reason, file=job.shown(path), line=error.line) from None
+        listed = documents[0].get("dependencies") if documents and isinstance(documents[0], dict) else None
+        return {
+            (str(item.get("name")), str(item.get("repository") or "")): str(item.get("version") or "")
+            for item in (listed if isinstance(listed, list) else [])
+            if isinstance(item, dict)
+        }
+    return {}
 
 
 def _rendered(job: Job, chart: helm_python.Chart, values: dict[str, Any]) -> dict[str, str]:
@@ -140,5 +171,5 @@ def _explained(job: Job, text: str) -> RenderError:
     reason = _shortened(text.replace(f"{job.root}/", "").replace(str(job.root), ".").strip())
     where = _WHERE.search(reason)
     if where is None:
-        return RenderError(STAGE, reason, file=_join(job.path, "Chart.yaml"))
+        return RenderError(STAGE, reason, file=_join(job.path, CHART_FILE))
     return RenderError(STAGE, reason, file=_in_repository(job, where["file"]), line=int(where["line"]))

@@ -11,6 +11,7 @@ import helm_python
 
 from outrider.rendering.errors import RenderError
 from outrider.rendering.worker.job import Job
+from outrider.rendering.worker.value_files import find, value_files
 
 STAGE = "helm"
 _SOURCE = "spec.source.helm"
@@ -21,14 +22,9 @@ def release_values(job: Job) -> dict[str, Any]:
     """Return the values to render with; RenderError names the file or the field that can't be used."""
     options = job.options
     values: dict[str, Any] = {}
-    for index, name in enumerate(options.get("value_files", [])):
-        path = _file(job, name)
-        if path is None and options.get("ignore_missing_value_files"):
-            continue
-        if path is None:
-            raise RenderError(
-                STAGE, f"{name!r} does not exist in the repository", field=f"{_SOURCE}.valueFiles[{index}]"
-            )
+    for path in value_files(
+        job, options.get("value_files", []), options.get("ignore_missing_value_files", False)
+    ):
         values = merged(values, _parsed(job, path))
     if options.get("values_object") is not None:
         values = merged(values, options["values_object"])
@@ -56,12 +52,6 @@ def _in_order(parameters: list[dict[str, Any]]) -> list[tuple[int, dict[str, Any
     return sorted(numbered, key=lambda item: bool(item[1].get("force_string")))
 
 
-def _file(job: Job, name: str) -> Path | None:
-    """Return a file beside the chart, or from the repository's root if the name begins with a slash."""
-    path = (job.root / name.lstrip("/") if name.startswith("/") else job.folder / name).resolve()
-    return path if path.is_relative_to(job.root) and path.is_file() else None
-
-
 def _parsed(job: Job, path: Path) -> dict[str, Any]:
     if path.stat().st_size > job.bounds.max_bytes:
         raise RenderError(
@@ -82,7 +72,7 @@ def _values(text: str, *, file: str | None = None, field: str | None = None) -> 
 
 
 def _set(values: dict[str, Any], parameter: dict[str, Any], field: str) -> dict[str, Any]:
-    name, text = parameter["name"], _escaped(parameter.get("value", "").replace("$$", "$"))
+    name, text = parameter["name"], _escaped(parameter.get("value", ""))
     parse = (
         helm_python.parse_set_string_values if parameter.get("force_string") else helm_python.parse_set_string
     )
@@ -101,7 +91,7 @@ def _expression(text: str, parse: Callable[[str], dict[str, Any]], field: str) -
 
 
 def _set_file(job: Job, values: dict[str, Any], parameter: dict[str, Any], field: str) -> dict[str, Any]:
-    path = _file(job, parameter["path"])
+    path = find(job, parameter["path"])
     if path is None:
         raise RenderError(
             STAGE, f"{parameter['path']!r} does not exist in the repository", field=f"{field}.path"

@@ -17,10 +17,11 @@ from outrider.rendering.worker.job import Job
 STAGE = "kustomize"
 FILE_NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 _FOLDERS_MAX = 1000
+_NO_CHARTS = "inflates a chart, for which kustomize would start a program and ask the network: give the chart as a source of its own"
 _REFUSED = {
-    "helmCharts": "charts inside a kustomization are not supported yet",
-    "helmChartInflationGenerator": "charts inside a kustomization are not supported yet",
-    "helmGlobals": "charts inside a kustomization are not supported yet",
+    "helmCharts": _NO_CHARTS,
+    "helmChartInflationGenerator": _NO_CHARTS,
+    "helmGlobals": _NO_CHARTS,
 }
 _FOLDERS_OR_FILES = ("resources", "bases", "components")
 _FILES = ("crds", "configurations")
@@ -139,7 +140,7 @@ class _Kustomization:
                     field, "runs a plugin that is not built into kustomize, which is not supported"
                 )
             if "Helm" in str(document.get("kind")) or "Chart" in str(document.get("kind")):
-                raise self._error(field, "charts inside a kustomization are not supported yet")
+                raise self._error(field, _NO_CHARTS)
             metadata = document.get("metadata")
             annotations = metadata.get("annotations") if isinstance(metadata, dict) else None
             if isinstance(annotations, dict) and any(name in annotations for name in _FUNCTION_ANNOTATIONS):
@@ -173,7 +174,8 @@ class _Kustomization:
         shown = repr(reference[:200])
         if _REMOTE.search(reference) or "\0" in reference:
             raise self._error(
-                field, f"{shown} is not in this repository: remote references are not supported"
+                field,
+                f"{shown} is not in this repository: what it holds belongs to no revision of it; commit a copy, or give it as a source of its own",
             )
         if reference.startswith("/"):
             raise self._error(field, f"{shown} is an absolute path")

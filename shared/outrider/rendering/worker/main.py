@@ -13,15 +13,27 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from outrider.rendering import doublestar
 from outrider.rendering.errors import RenderError
 from outrider.rendering.kubeyaml import Bounds
 from outrider.rendering.layers import Layer, Protection
-from outrider.rendering.worker import directory, frames, kustomize, landlock, limits, overrides, sandbox
+from outrider.rendering.worker import (
+    directory,
+    documents,
+    frames,
+    jsonnet,
+    kustomize,
+    landlock,
+    limits,
+    sandbox,
+)
 from outrider.rendering.worker.job import Job, Outcome
 from outrider.rendering.worker.kubectl import Kubectl
 from outrider.rendering.worker.roles import Role
 
 JOB_FOLDER, SOURCE_FOLDER, REFERENCES_FOLDER = "job", "source", "references"
+_LOADED_FROM_OUTSIDE = (doublestar,)
+# Used by what is loaded later, when no file outside can be read any more.
 PYTHON_LIBRARY = Path(os.__file__).parent
 # Python imports parts of its own library, codecs for one, only when they are first used.
 
@@ -69,17 +81,22 @@ def _manifest_renderer(
     slot: Path, bounds: limits.Limits, kubectl: Path
 ) -> tuple[Protection, dict[str, Render]]:
     executable = sandbox.ExecutablePath(kubectl)
+    jsonnet.preload()
     visible = {
         slot: landlock.READ | landlock.WRITE,
         kubectl: landlock.READ | landlock.Access.EXECUTE,
         PYTHON_LIBRARY: landlock.READ,
     }
+    if jsonnet.LIBRARY is not None and jsonnet.LIBRARY.origin:
+        visible[Path(jsonnet.LIBRARY.origin)] = landlock.READ
     protection = sandbox.enter(bounds, visible, executable)
     confined = Layer.SYSTEM_CALLS in protection.present
     program = Kubectl(executable, slot, bounds, confined)
     return protection, {
         "Directory": directory.render,
         "Kustomize": lambda job: kustomize.render(job, program),
+        "Document": documents.read,
+        "Index": documents.read_index,
     }
 
 
@@ -97,7 +114,6 @@ def _answer(
     )
     stage = job.kind.lower()
     try:
-        overrides.refuse(job)
         outcome = renders[job.kind](job)
     except RenderError as error:
         failure = error
