@@ -18,13 +18,13 @@ from app_registry import arguments
 from app_registry.desired import unpacked_revision
 from app_registry.destinations import IN_CLUSTER, IN_CLUSTER_SERVER, UnknownDestination
 from app_registry.entries import current
-from app_registry.fleet import Fleet
+from app_registry.fleet import Fleet, Touched
 from app_registry.generations import Generations
 from app_registry.operations import Operations
-from app_registry.project import Asked
+from app_registry.project import Asked, Project
 from app_registry.projects import NotPermitted
 from outrider.bus import BusError, WrongRevision
-from outrider.bus.buckets import KeyValue
+from outrider.bus.buckets import Change, KeyValue
 from outrider.bus.jetstream import JetStream
 from outrider.bus.services import Endpoint, RequestRefused
 from outrider.names import AppName, token
@@ -49,10 +49,12 @@ class Applications:
         fleet: Fleet,
         generations: Generations,
         operations: Operations,
+        learn: Callable[[Touched], None],
         clock: Callable[[], datetime],
     ) -> None:
+        """`learn` is told what a change touches: who writes must see it in the next request."""
         self._js, self._fleet, self._generations = js, fleet, generations
-        self._operations, self._clock = operations, clock
+        self._operations, self._learn, self._clock = operations, learn, clock
         self._bucket = KeyValue(js, APPLICATIONS)
 
     def endpoints(self) -> list[Endpoint]:
@@ -63,10 +65,12 @@ class Applications:
             Endpoint("app-delete", registry("app.delete"), self.delete),
         ]
 
-    async def apply(self, document: Document, *, dry_run: bool, initiated_by: str) -> dict[str, Any]:
-        """Store an Application, and ask for the sync or refresh that its manifest asks for."""
+    async def apply(
+        self, document: Document, *, dry_run: bool, initiated_by: str, project: Project | None = None
+    ) -> dict[str, Any]:
+        """Store an Application, and ask for the sync or refresh that its manifest asks for. `project`: see `check_project`."""
         name = AppName(document.name)
-        self._check_permitted(document)
+        self._check_permitted(document, project)
         warnings = [*document.warnings, *self._destination_warnings(document)]
         entry = await current(self._js, APPLICATIONS, token(name))
         stored = ApplicationRecord.unpack(entry.value) if entry.value is not None else None
@@ -85,14 +89,17 @@ class Applications:
             warnings += await self._synced_with(document, initiated_by, result, dry_run=dry_run)
         return answer
 
-    def _check_permitted(self, document: Document) -> None:
+    def _check_permitted(self, document: Document, project: Project | None) -> None:
         try:
-            self.check_project(document)
+            self.check_project(document, project)
         except NotPermitted as error:
             raise RequestRefused(f"Application {document.name}: {error}") from error
 
-    def check_project(self, document: Document) -> None:
-        """Ask the project of an application whether it permits it; NotPermitted says why not."""
+    def check_project(self, document: Document, project: Project | None = None) -> None:
+        """Ask the project of an application whether it permits it; NotPermitted says why not.
+
+        `project`: the one to ask instead of the stored one, for what is to be stored along with the application.
+        """
         spec = document.application.spec
         placements = self._fleet.placements
         try:
@@ -105,7 +112,10 @@ class Applications:
             placements.place(spec.destination, cluster),
             spec.namespace_labels,
         )
-        self._fleet.projects.permitting(spec.project or DEFAULT_PROJECT, asked)
+        if project is None:
+            self._fleet.projects.permitting(spec.project or DEFAULT_PROJECT, asked)
+        elif refusals := project.refusals(asked):
+            raise NotPermitted(refusals)
 
     async def _refreshed_with(self, document: Document, initiated_by: str) -> list[str]:
         """Carry out a refresh that a manifest asks for; return a warning where that did not work."""
@@ -166,11 +176,12 @@ class Applications:
 
     async def _store(self, name: AppName, record: ApplicationRecord, revision: int) -> None:
         try:
-            await self._bucket.replace(token(name), record.pack(), revision)
+            stored = await self._bucket.replace(token(name), record.pack(), revision)
         except WrongRevision as error:
             raise RequestRefused(
                 f"application {name!r} was changed by somebody else at the same moment; look and try again"
             ) from error
+        self._learn(self._fleet.put_application(Change(token(name), record.pack(), stored)))
         log.info("application stored", app=name, deleting=record.deleting)
 
     async def list(self, request: dict[str, Any]) -> dict[str, Any]:

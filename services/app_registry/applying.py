@@ -11,6 +11,7 @@ from app_registry.applications import Applications
 from app_registry.destinations import UnknownDestination
 from app_registry.fleet import Fleet
 from app_registry.origins import same_repository
+from app_registry.project import IMPLICIT_DEFAULT, Project
 from app_registry.project_requests import ProjectRequests
 from app_registry.projects import NotPermitted
 from app_registry.set_requests import SetRequests
@@ -50,7 +51,10 @@ class Applying:
         ]
 
     async def apply(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Store a manifest. {manifest, dry_run?, initiated_by?} -> {kind, name, result, warnings, operation?}."""
+        """Store a manifest. {manifest, dry_run?, initiated_by?, project?} -> {kind, name, result, warnings}.
+
+        `project`, for a dry run: the AppProject that is to be stored before the application, which is judged by it.
+        """
         document = _checked(request.get("manifest"))
         dry_run = arguments.flag(request, "dry_run")
         match document.kind:
@@ -61,10 +65,11 @@ class Applying:
             case "ConfigMap":
                 return await self._settings.apply(document, dry_run=dry_run)
         user = arguments.optional(request, "initiated_by", str) or ""
-        return await self._applications.apply(document, dry_run=dry_run, initiated_by=user)
+        along = _along(request) if dry_run else None
+        return await self._applications.apply(document, dry_run=dry_run, initiated_by=user, project=along)
 
     async def check(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Judge a manifest and write nothing. {manifest} -> {refusals, warnings, needs: {repositories, cluster, project}}.
+        """Judge a manifest and write nothing. {manifest, project?} -> {refusals, warnings, needs: {repositories, cluster, project}}.
 
         `needs` holds what is not there yet: repositories that are not registered, a cluster, a project; empty where nothing is.
         """
@@ -76,10 +81,12 @@ class Applying:
             return {**answer, "refusals": error.problems}
         answer |= {"kind": document.kind, "name": document.name, "warnings": document.warnings}
         if document.kind == "Application":
-            answer["refusals"] = self._check_application(document, needs)
+            answer["refusals"] = self._check_application(document, needs, _along(request))
         return answer
 
-    def _check_application(self, document: Document, needs: dict[str, Any]) -> list[str]:
+    def _check_application(
+        self, document: Document, needs: dict[str, Any], along: Project | None
+    ) -> list[str]:
         spec = document.application.spec
         origins = self._fleet.origins
         known = {same_repository(record.url) for record in origins.records.values()}
@@ -90,14 +97,27 @@ class Applying:
         except UnknownDestination:
             needs["cluster"] = spec.destination.name or spec.destination.server
         project = spec.project or DEFAULT_PROJECT
-        if self._fleet.projects.get(project) is None:
+        if along is None and self._fleet.projects.get(project) is None:
             needs["project"] = project
             return []
         try:
-            self._applications.check_project(document)
+            self._applications.check_project(document, along)
         except NotPermitted as error:
             return error.refusals
         return []
+
+
+def _along(request: dict[str, Any]) -> Project | None:
+    """Return the project that is to be stored along with an application. What is wrong with it is told where it is applied."""
+    if request.get("project") is None:
+        return None
+    try:
+        document = parse(request["project"])
+    except InvalidManifest:
+        return IMPLICIT_DEFAULT
+    if document.kind != "AppProject":
+        raise RequestRefused("project: give the manifest of an AppProject")
+    return Project(document.name, document.project.spec)
 
 
 def _checked(manifest: object) -> Document:

@@ -92,8 +92,10 @@ class Fleet:
         return self.wanted.record(self._used.get(app, ""))
 
     def put_application(self, change: Change) -> Touched:
-        """Take in one change of bucket `applications`."""
+        """Take in one change of bucket `applications`; one that is known already, or outdated, changes nothing."""
         name = AppName(from_token(change.key))
+        if (known := self.applications.get(name)) is not None and change.revision <= known.revision:
+            return Touched()
         app = self._understood(name, change)
         before = self.applications.pop(name, None)
         if app is not None:
@@ -132,15 +134,15 @@ class Fleet:
         """Take in one change of bucket `projects`: its applications may be permitted more, or less, from here on."""
         name = from_token(change.key)
         if change.value is None:
-            return Touched(set(self.projects.put(name, None)))
+            return Touched(set(self.projects.put(name, change.revision, None)))
         try:
             record = ProjectRecord.unpack(change.value)
             spec = AppProjectSpec.model_validate(record.manifest.get("spec"))
         except (MalformedMessage, ValidationError) as error:
             # Written by another version. Its rules can't be held, so nothing is permitted; what runs stays.
             log.error("stored project not understood", project=name, reason=str(error))  # noqa: TRY400
-            return Touched(set(self.projects.put(name, None, type(error).__name__)))
-        return Touched(set(self.projects.put(name, Project(name, spec))))
+            return Touched(set(self.projects.put(name, change.revision, None, type(error).__name__)))
+        return Touched(set(self.projects.put(name, change.revision, Project(name, spec))))
 
     def put_set(self, change: Change) -> Touched:
         """Take in one change of bucket `sets`."""

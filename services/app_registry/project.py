@@ -7,6 +7,7 @@ objects, the time of day, orphans) is handed on, as far as it concerns the appli
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
@@ -16,6 +17,7 @@ from outrider.spec.app_project import (
     AppProjectSpec,
     GroupKind,
     NamedGroupKind,
+    OrphanKey,
     ProjectDestination,
     SyncWindow,
 )
@@ -98,7 +100,8 @@ class Project:
             "orphanedResources": spec.orphaned_resources
             and {"warn": spec.orphaned_resources.warn, "ignore": _kinds(spec.orphaned_resources.ignore)},
         }
-        return {name: part for name, part in parts.items() if part is not None}
+        restricted = {name: part for name, part in parts.items() if part is not None}
+        return {"name": self.name, **restricted} if restricted else {}
 
 
 IMPLICIT_DEFAULT = Project(DEFAULT_PROJECT, PERMISSIVE)
@@ -194,12 +197,11 @@ def _namespaces(rules: list[ProjectDestination], place: Place) -> list[str] | No
     """
     found: dict[str, None] = {}
     for rule in rules:
-        if not rule.namespace.startswith("!"):
-            if _matches_cluster(rule, place):
-                found[rule.namespace] = None
-            continue
-        found[rule.namespace] = None
-        if _matches_cluster(rule, place):
+        is_cluster, denies = _matches_cluster(rule, place), rule.namespace.startswith("!")
+        if is_cluster or denies:
+            mark = "!" if denies else ""
+            found |= {mark + one: None for one in globs.expanded(rule.namespace.removeprefix("!"))}
+        if is_cluster and denies:
             found[ALL] = None
     return None if list(found) == [ALL] else list(found)
 
@@ -207,8 +209,15 @@ def _namespaces(rules: list[ProjectDestination], place: Place) -> list[str] | No
 # Kinds
 
 
-def _kinds(kinds: Sequence[Any]) -> list[dict[str, str]]:
-    return [one.model_dump(by_alias=True, exclude_defaults=True) | {"group": one.group} for one in kinds]
+def _kinds(kinds: Sequence[GroupKind | OrphanKey]) -> list[dict[str, str]]:
+    """Return kinds as edges read them: without braces in their patterns."""
+    return [
+        {"group": group, "kind": kind, **({"name": name} if name else {})}
+        for one in kinds
+        for group, kind, name in product(
+            globs.expanded(one.group), globs.expanded(one.kind), globs.expanded(getattr(one, "name", ""))
+        )
+    ]
 
 
 def _whitelist(kinds: Sequence[GroupKind] | None) -> list[dict[str, str]] | None:

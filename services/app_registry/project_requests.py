@@ -14,10 +14,10 @@ import structlog
 from app_registry import arguments
 from app_registry.app import App
 from app_registry.entries import current
-from app_registry.fleet import Fleet
+from app_registry.fleet import Fleet, Touched
 from app_registry.project import Project
 from outrider.bus import WrongRevision
-from outrider.bus.buckets import KeyValue
+from outrider.bus.buckets import Change, KeyValue
 from outrider.bus.jetstream import JetStream
 from outrider.bus.services import Endpoint, RequestRefused
 from outrider.names import token
@@ -36,8 +36,11 @@ NAMED_MAX = 5
 class ProjectRequests:
     """Serves requests about projects."""
 
-    def __init__(self, js: JetStream, fleet: Fleet, clock: Callable[[], datetime]) -> None:
-        self._js, self._fleet, self._clock = js, fleet, clock
+    def __init__(
+        self, js: JetStream, fleet: Fleet, learn: Callable[[Touched], None], clock: Callable[[], datetime]
+    ) -> None:
+        """`learn` is told what a change touches: who writes must see it in the next request."""
+        self._js, self._fleet, self._learn, self._clock = js, fleet, learn, clock
         self._bucket = KeyValue(js, PROJECTS)
 
     def endpoints(self) -> list[Endpoint]:
@@ -87,11 +90,12 @@ class ProjectRequests:
 
     async def _store(self, record: ProjectRecord, revision: int) -> None:
         try:
-            await self._bucket.replace(token(record.name), record.pack(), revision)
+            stored = await self._bucket.replace(token(record.name), record.pack(), revision)
         except WrongRevision as error:
             raise RequestRefused(
                 f"project {record.name!r} was changed by somebody else at the same moment; look and try again"
             ) from error
+        self._learn(self._fleet.put_project(Change(token(record.name), record.pack(), stored)))
         log.info("project stored", project=record.name)
 
     async def list(self, request: dict[str, Any]) -> dict[str, Any]:

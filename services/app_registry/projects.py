@@ -20,6 +20,7 @@ class Projects:
         self._stored: dict[str, Project] = {}
         self._damaged: dict[str, str] = {}
         # stored projects that this version does not understand, and why: nothing new is permitted in them
+        self._revisions: dict[str, int] = {}
         self._applications: dict[str, set[AppName]] = {}
         self._of: dict[AppName, str] = {}
 
@@ -51,8 +52,11 @@ class Projects:
         """Return the applications in a project."""
         return frozenset(self._applications.get(name, ()))
 
-    def put(self, name: str, project: Project | None, damage: str = "") -> frozenset[AppName]:
-        """Take in a project (None: it is gone, or damaged); return the applications that it concerns."""
+    def put(self, name: str, revision: int, project: Project | None, damage: str = "") -> frozenset[AppName]:
+        """Take in a project (None: it is gone, or damaged) unless a newer one is known; return the applications that it concerns."""
+        if revision <= self._revisions.get(name, 0):
+            return frozenset()
+        self._revisions[name] = revision
         self._stored.pop(name, None)
         self._damaged.pop(name, None)
         if project is not None:

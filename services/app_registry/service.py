@@ -155,8 +155,10 @@ class Registry:
         )
         self._commands = Commands(connection, rng, settings.command_timeout_s)
         self._operations = Operations(connection, self.fleet, self.generations, self._commands)
-        self._applications = Applications(js, self.fleet, self.generations, self._operations, clock)
-        self._projects = ProjectRequests(js, self.fleet, clock)
+        self._applications = Applications(
+            js, self.fleet, self.generations, self._operations, self._on_touched, clock
+        )
+        self._projects = ProjectRequests(js, self.fleet, self._on_touched, clock)
         self._sets = SetRequests(js, self.fleet, clock)
         self._settings_requests = SettingsRequests(js, clock)
         self._applying = Applying(

@@ -54,6 +54,12 @@ def check(pattern: str) -> str:
     return pattern
 
 
+def expanded(pattern: str) -> list[str]:
+    """Return the patterns that a pattern with `{a,b}` stands for, each without braces; InvalidGlob if it is none."""
+    check(pattern)
+    return _expanded(pattern)
+
+
 @lru_cache(maxsize=_CACHED)
 def _compiled(pattern: str, separator: str) -> tuple[tuple[_Part, ...], ...]:
     if len(pattern) > PATTERN_MAX_CHARS:

@@ -1,4 +1,4 @@
-"""Schedules of sync windows: a cron line of five fields, a duration and a time zone, checked where a person writes them.
+"""Schedules of sync windows: a cron line (robfig/cron's dialect), a duration and a time zone, checked where a person writes them.
 
 They are carried out at the edge; a line that can't be read there would hold a shop's syncs for ever, or let them all through.
 """
@@ -17,16 +17,27 @@ _FIELDS: tuple[tuple[str, int, int, tuple[str, ...]], ...] = (
     ("hour", 0, 23, ()),
     ("day of the month", 1, 31, ()),
     ("month", 1, 12, _MONTHS),
-    ("day of the week", 0, 7, _DAYS),
+    ("day of the week", 0, 6, _DAYS),
 )
 _ITEM = re.compile(r"(?P<first>\*|\?|\w+)(-(?P<last>\w+))?(/(?P<step>\d+))?")
+_NAMED = ("@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly")
+_ZONED = re.compile(r"(?:CRON_TZ|TZ)=(\S+)\s+(.*)")
 _ZONE = re.compile(r"[A-Za-z0-9_+-]{1,64}(/[A-Za-z0-9_+-]{1,64}){0,2}")
 _WINDOW = re.compile(r"(\d+(\.\d+)?(h|m|s|ms|us|µs|ns))+")
 # Go's durations.
 
 
 def _cron(text: str) -> str:
-    fields = text.split()
+    zoned = _ZONED.fullmatch(text.strip())
+    if zoned is not None:
+        time_zone(zoned[1])
+    line = zoned[2] if zoned is not None else text.strip()
+    if line not in _NAMED:
+        _check_fields(text, line.split())
+    return text.strip()
+
+
+def _check_fields(text: str, fields: list[str]) -> None:
     if len(fields) != len(_FIELDS):
         raise ValueError(
             f"{text[:80]!r} is no schedule: write five fields, minute hour day month weekday, as '0 22 * * *'"
@@ -37,7 +48,6 @@ def _cron(text: str) -> str:
                 raise ValueError(
                     f"{text[:80]!r} is no schedule: {item[:20]!r} is no {name} ({lowest} to {highest})"
                 )
-    return " ".join(fields)
 
 
 def _is_item(item: str, lowest: int, highest: int, names: tuple[str, ...]) -> bool:

@@ -31,12 +31,7 @@ def project(name: str = "shops", **spec: Any) -> dict[str, Any]:
 
 
 async def apply_project(fleet: Fleet, manifest: dict[str, Any]) -> dict[str, Any]:
-    """Apply a project; return the answer once the registry goes by it."""
     answer: dict[str, Any] = await fleet.ask("app.apply", manifest=manifest)
-    name = manifest["metadata"]["name"]
-    await fleet.until(
-        lambda page: any(item["name"] == name for item in page["items"]), "project.list", limit=1000
-    )
     return answer
 
 
@@ -45,6 +40,10 @@ async def test_an_application_whose_project_is_not_there_is_refused_by_its_name(
     for dry_run in (True, False):
         with pytest.raises(RequestRefused, match="there is no project 'shops'; apply the AppProject first"):
             await served.ask("app.apply", manifest=manifest, dry_run=dry_run)
+    planned = await served.ask("app.apply", manifest=manifest, dry_run=True, project=project())
+    assert planned["result"] == "created"
+    with pytest.raises(RequestRefused, match="there is no project 'shops'"):
+        await served.ask("app.apply", manifest=manifest, project=project())
     answer = await apply_project(served, project())
     assert answer == {"kind": "AppProject", "name": "shops", "result": "created", "warnings": []}
     assert (await served.ask("app.apply", manifest=manifest))["result"] == "created"
@@ -114,6 +113,7 @@ async def test_what_only_the_edge_can_judge_travels_as_far_as_it_concerns_the_ap
     await served.render(await served.wanted(), bundle("a"))
     _, record = await edge.next()
     assert record.spec["project"] == {
+        "name": "shops",
         "windows": [{"kind": "deny", "schedule": "0 8 * * *", "duration": "12h", "timeZone": "UTC"}],
         "clusterResourceWhitelist": [],
         "namespaceResourceBlacklist": [{"group": "", "kind": "Secret"}],
@@ -231,6 +231,11 @@ async def test_a_check_says_what_would_be_refused_and_what_is_missing_and_writes
     wrong = application("till", project="X", syncPolicy={"syncOptions": ["Prune=maybe"]})
     answer = await served.ask("app.check", manifest=wrong)
     assert len(answer["refusals"]) == 2
+    answer = await served.ask("app.check", manifest=application("till", project="shops"), project=project())
+    assert answer["refusals"] == []
+    closed = project(sourceRepos=[])
+    answer = await served.ask("app.check", manifest=application("till", project="shops"), project=closed)
+    assert "does not permit repository" in answer["refusals"][0]
     answer = await served.ask("app.check", manifest=application("till", project="shops"))
     assert answer["refusals"] == []
     assert answer["needs"] == {"repositories": [REPOSITORY], "cluster": "shop1", "project": "shops"}
@@ -246,3 +251,22 @@ async def test_a_check_says_what_would_be_refused_and_what_is_missing_and_writes
     await eventually(complete)
     assert "does not permit cluster 'shop1'" in answer["refusals"][0]
     assert (await served.ask("app.list"))["items"] == []
+
+
+async def test_an_application_is_checked_by_the_project_that_is_to_be_stored_along_with_it(
+    served: Fleet,
+) -> None:
+    await served.add_cluster("shop1")
+    manifest, strict = application("till", project="shops"), [{"name": "bar", "namespace": "*"}]
+    answer = await served.ask("app.check", manifest=manifest, project=project())
+    assert (answer["refusals"], answer["needs"]["project"]) == ([], "")
+    await served.ask("app.apply", manifest=manifest, project=project(), dry_run=True)
+    answer = await served.ask("app.check", manifest=manifest, project=project(destinations=strict))
+    assert "does not permit cluster 'shop1'" in answer["refusals"][0]
+    # What is written is judged by what is stored alone.
+    with pytest.raises(RequestRefused, match="there is no project 'shops'"):
+        await served.ask("app.apply", manifest=manifest, project=project())
+    await apply_project(served, project(destinations=strict))
+    with pytest.raises(RequestRefused, match="does not permit cluster 'shop1'"):
+        await served.ask("app.apply", manifest=manifest, project=project())
+    assert (await served.ask("app.check", manifest=manifest, project=project()))["refusals"] == []
