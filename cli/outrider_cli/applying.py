@@ -28,6 +28,8 @@ DOCUMENT_MAX_BYTES = (1 << 20) // 3
 # A message of the bus has a third of that for each of a document, the project that it is checked by, and what goes around them.
 # The hub takes none above 256 KiB.
 AT_A_TIME = 16
+TAKEN_IN_WITHIN_S = 5.0
+ASK_EVERY_S = 0.1
 
 
 @dataclass(frozen=True)
@@ -42,10 +44,11 @@ class Applying:
     # those that are applied along with the applications in them, which are checked by them and not by those there are
 
 
-def projects_in(objects: Iterable[Found]) -> dict[str, dict[str, Any]]:
+def projects_in(manifests: Iterable[dict[str, Any] | None]) -> dict[str, dict[str, Any]]:
     """Return the projects among objects, by name."""
-    manifests = [one.manifest for one in objects if one.manifest and kind_of(one.manifest) is PROJECT]
-    return {str(one["metadata"]["name"]): one for one in manifests}
+    return {
+        str(one["metadata"]["name"]): one for one in manifests if one is not None and kind_of(one) is PROJECT
+    }
 
 
 def project_of(manifest: Mapping[str, Any], projects: Mapping[str, dict[str, Any]]) -> dict[str, Any] | None:
@@ -102,15 +105,31 @@ async def _apply(applying: Applying, found: Found) -> Outcome:
     if found.manifest is None:
         raise Refused(found.error)
     check_size(found.manifest)
-    answer = await applying.hub.registry(
-        "app.apply",
-        manifest=found.manifest,
-        dry_run=applying.dry_run or None,
-        initiated_by=applying.user or None,
-        project=project_of(found.manifest, applying.projects) if applying.dry_run else None,
-    )
+    project = project_of(found.manifest, applying.projects)
+    asked = {"manifest": found.manifest, "initiated_by": applying.user or None}
+    if applying.dry_run:
+        answer: dict[str, Any] = await applying.hub.registry(
+            "app.apply", **asked, dry_run=True, project=project
+        )
+    elif project is None:
+        answer = await applying.hub.registry("app.apply", **asked)
+    else:
+        answer = await _once_taken_in(applying.hub, asked)
     warnings = [*found.warnings, *(str(one) for one in answer.get("warnings") or ())]
     return {"name": str(answer["name"]), "result": str(answer["result"]), "warnings": warnings}
+
+
+async def _once_taken_in(hub: Hub, asked: dict[str, Any]) -> dict[str, Any]:
+    """Apply what its project, written just before, permits: the registry takes in what it has written a moment later."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + TAKEN_IN_WITHIN_S
+    while True:
+        try:
+            return await hub.registry("app.apply", **asked)
+        except Refused:
+            if loop.time() > deadline:
+                raise
+            await asyncio.sleep(ASK_EVERY_S)
 
 
 def check_size(manifest: dict[str, Any]) -> None:

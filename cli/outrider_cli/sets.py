@@ -48,8 +48,16 @@ def _listed(items: list[Item]) -> RenderableType:
     if not items:
         return styled("No application sets.", "")
     now = datetime.now().astimezone()
-    rows = [[str(item["name"]), freshness.ago(item.get("created_at_ms"), now)] for item in items]
-    return table(["NAME", "ADDED"], rows)
+    rows = [
+        [
+            str(item["name"]),
+            str(item.get("project") or ""),
+            ", ".join(str(one) for one in item.get("generators") or ()),
+            freshness.ago(item.get("created_at_ms"), now),
+        ]
+        for item in items
+    ]
+    return table(["NAME", "PROJECT", "GENERATORS", "ADDED"], rows)
 
 
 def _generators(item: Item) -> str:

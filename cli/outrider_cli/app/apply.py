@@ -68,7 +68,13 @@ def carry_out(chosen: Chosen, state: Path | None, output: Format, *, dry_run: bo
         checked = await _checked(hub, chosen.taken)
         if unread or any("error" in one for one in checked) or dry_run:
             return [*unread, *checked]
-        return await apply_all(Applying(hub, dry_run=False, user=user), chosen.taken, tell_one)
+        return await apply_all(
+            Applying(
+                hub, dry_run=False, user=user, projects=projects_in(one.manifest for one in chosen.taken)
+            ),
+            chosen.taken,
+            tell_one,
+        )
 
     try:
         outcomes = asking(state, applied)
@@ -87,7 +93,7 @@ def carry_out(chosen: Chosen, state: Path | None, output: Format, *, dry_run: bo
 
 async def _checked(hub: Hub, objects: Sequence[Found]) -> list[Outcome]:
     with counting("checked", len(objects)) as count:
-        applying = Applying(hub, dry_run=True, projects=projects_in(objects))
+        applying = Applying(hub, dry_run=True, projects=projects_in(one.manifest for one in objects))
         return await apply_all(applying, objects, lambda _outcome: count())
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from outrider_cli.applying import Applying, Outcome, apply_all
+from outrider_cli.applying import Applying, Outcome, apply_all, projects_in
 from outrider_cli.failure import Refused
 from outrider_cli.importing.credentials import Carried, carried
 from outrider_cli.repositories import sealed
@@ -27,7 +27,16 @@ async def carry_out(
             outcome = await _repository(hub, held, need.url)
             tell(outcome)
             outcomes.append(outcome)
-    return [*outcomes, *(await apply_all(Applying(hub, dry_run=False), report.taken, tell))]
+    return [
+        *outcomes,
+        *(
+            await apply_all(
+                Applying(hub, dry_run=False, projects=projects_in(one.manifest for one in report.taken)),
+                report.taken,
+                tell,
+            )
+        ),
+    ]
 
 
 async def _repository(hub: Hub, held: Held, url: str) -> Outcome:

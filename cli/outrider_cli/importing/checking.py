@@ -11,12 +11,20 @@ from outrider_cli.failure import Refused
 from outrider_cli.importing.clusters import ClusterMap, Registered
 from outrider_cli.importing.credentials import repositories_needed
 from outrider_cli.importing.fitting import Fitted, fit
-from outrider_cli.importing.report import Judged, Report, clusters_of, repositories_of, single
+from outrider_cli.importing.report import (
+    Judged,
+    Report,
+    clusters_of,
+    repositories_of,
+    single,
+    without_refused_projects,
+)
+from outrider_cli.importing.secrets import IN_CLUSTER_SERVER
 from outrider_cli.progress import counting
 from outrider_cli.together import together
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from outrider_cli.documents import Found
     from outrider_cli.hub import Hub
@@ -40,11 +48,12 @@ async def judge(hub: Hub, held: Held, wanted: Wanted) -> Report:
     registered = {
         canonical(str(item["url"])): item async for item in hub.pages(subjects.registry("repo.list"))
     }
+    there = {str(item["name"]) async for item in hub.pages(subjects.registry("project.list"))}
     clusters = ClusterMap(wanted.cluster_map, here, held.clusters)
     fitted = [
         (one, fit(one.manifest or {}, clusters, manual_sync=wanted.manual_sync)) for one in held.objects
     ]
-    projects = projects_in(replace(one, manifest=made.manifest) for one, made in fitted)
+    projects = projects_in(made.manifest for _, made in fitted)
     with counting("checked", len(held.objects)) as count:
 
         async def one(object_: tuple[Found, Fitted]) -> Judged:
@@ -54,7 +63,7 @@ async def judge(hub: Hub, held: Held, wanted: Wanted) -> Report:
 
         judged = await together(one, fitted)
     unread = [Judged(one, refusals=(one.error,)) for one in held.unread]
-    objects = single([*unread, *judged])
+    objects = without_refused_projects(single([*unread, *judged]), there)
     taken = [one for one in objects if not one.refusals]
     return Report(
         objects,
@@ -74,7 +83,9 @@ async def _judge(hub: Hub, found: Found, fitted: Fitted, projects: Mapping[str, 
     else:
         refusals += _texts(answer.get("refusals"))
         warnings += _texts(answer.get("warnings"))
-        needs += _texts((answer.get("needs") or {}).get("repositories"))
+        missing = answer.get("needs") or {}
+        needs += _texts(missing.get("repositories"))
+        refusals += _lacks(missing)
     namespace = fitted.manifest["metadata"].get("namespace")
     return Judged(
         found=replace(found, manifest=fitted.manifest, warnings=()),
@@ -83,6 +94,17 @@ async def _judge(hub: Hub, found: Found, fitted: Fitted, projects: Mapping[str, 
         warnings=tuple(dict.fromkeys(warnings)),
         needs=tuple(dict.fromkeys(needs)),
     )
+
+
+def _lacks(needs: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what an application can't be stored without. A cluster that is not there yet, it waits for."""
+    if needs.get("project"):
+        yield f"spec.project: there is no project {needs['project']!r} here, and none is imported"
+    if needs.get("cluster") == IN_CLUSTER_SERVER:
+        yield (
+            f"spec.destination.server: {IN_CLUSTER_SERVER} is the cluster that Argo CD runs in: say which one that is here, "
+            f"with --cluster-map {IN_CLUSTER_SERVER}=NAME"
+        )
 
 
 async def _checked(

@@ -6,10 +6,11 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from outrider_cli.applying import project_of, projects_in
 from outrider_cli.kinds import APPLICATION, SET, kind_of, named
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
     from outrider_cli.documents import Found
     from outrider_cli.importing.clusters import Registered
@@ -138,6 +139,21 @@ def single(objects: Iterable[Judged]) -> list[Judged]:
             where = f"of namespace {before.namespace}" if before.namespace else f"in {before.found.place}"
             sentence = f"metadata.name: there is one {where} too, and names are unique in the hub"
             found.append(replace(one, refusals=(sentence, *one.refusals)))
+        else:
+            found.append(one)
+    return found
+
+
+def without_refused_projects(objects: Sequence[Judged], there: Container[str]) -> list[Judged]:
+    """Refuse applications whose project is refused, unless there is a project of that name. `there`: the hub's projects."""
+    manifests = [one.found.manifest for one in objects if one.refusals and one.found.manifest]
+    lost = {name: one for name, one in projects_in(manifests).items() if name not in there}
+    found = []
+    for one in objects:
+        project = project_of(one.found.manifest, lost) if one.found.manifest else None
+        if project is not None:
+            sentence = f"spec.project: project {project['metadata']['name']!r} is refused"
+            found.append(replace(one, refusals=(*one.refusals, sentence)))
         else:
             found.append(one)
     return found

@@ -63,6 +63,8 @@ class Services:
     presences: list[dict[str, Any]] = field(default_factory=list)
     resources: list[dict[str, Any]] = field(default_factory=list)
     asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    late: int = 0
+    # how many times an application is refused before the registry has taken in what it wrote before
     sealing_key: bytes = field(default_factory=sealing.generate_key)
     was_asked: dict[str, asyncio.Event] = field(default_factory=lambda: defaultdict(asyncio.Event))
     page: int = 2
@@ -111,6 +113,9 @@ class Services:
         name, kind = manifest["metadata"]["name"], manifest["kind"]
         if kind == "Application" and "project" not in manifest.get("spec", {}):
             raise RequestRefused("spec.project: is missing")
+        if kind == "Application" and not arguments.get("dry_run") and self.late > 0:
+            self.late -= 1
+            raise RequestRefused("spec.project: there is no such project")
         held: dict[Any, Any] = self.applications if kind == "Application" else self.others
         key = name if kind == "Application" else (kind, name)
         result = "created" if key not in held else "unchanged" if held[key] == manifest else "updated"
@@ -123,11 +128,13 @@ class Services:
         manifest = arguments["manifest"]
         name = manifest["metadata"]["name"]
         refusals = [self.refused[name]] if name in self.refused else []
-        return {
-            "refusals": refusals,
-            "warnings": [],
-            "needs": {"repositories": [], "cluster": "", "project": ""},
-        }
+        needs = {"repositories": [], "cluster": "", "project": ""}
+        if manifest["kind"] == "Application":
+            wanted, server = manifest["spec"]["project"], manifest["spec"]["destination"].get("server", "")
+            there = ("AppProject", wanted) in self.others or wanted == "default" or arguments.get("project")
+            known = {one.get("server") for one in self.clusters.values()}
+            needs |= {"project": "" if there else wanted, "cluster": "" if server in known else server}
+        return {"refusals": refusals, "warnings": [], "needs": needs}
 
     def _other(self, kind: str, name: str) -> dict[str, Any]:
         if (kind, name) not in self.others:

@@ -119,6 +119,17 @@ async def test_applications_are_checked_by_the_projects_that_come_with_them(
     assert checked == {"tills": None, "till": project("tills"), "web": None}
 
 
+async def test_an_application_is_written_once_the_hub_goes_by_the_project_before_it(
+    services: Services, outrider: Outrider
+) -> None:
+    services.late = 3
+    both = documents(application("till", project="tills"), project("tills"))
+    ended = await outrider("app", "apply", "-f", "-", stdin=both)
+    assert (ended.status, ended.stderr) == (0, "")
+    assert services.late == 0
+    assert list(services.applications) == ["till"]
+
+
 async def test_a_name_that_is_given_twice_is_refused_unless_both_are_the_same(
     services: Services, outrider: Outrider
 ) -> None:

@@ -97,6 +97,24 @@ async def test_what_is_refused_is_left_out_and_the_rest_is_taken(
     assert {one["result"] for one in report["outcomes"]} == {"created"}
 
 
+async def test_what_an_application_can_not_be_stored_without_is_told(
+    services: Services, outrider: Outrider
+) -> None:
+    objects = listed(
+        argo("alone", project="nowhere"),
+        argo("here", "https://kubernetes.default.svc"),
+        argo("till", project="tills"),
+        project("tills"),
+    )
+    services.refused = {"tills": "spec.signatureKeys: is not taken"}
+    ended = await imported(outrider, objects, "--yes")
+    assert ended.status == 1
+    assert services.applications == {}
+    assert "spec.project: there is no project 'nowhere' here, and none is imported" in ended.stdout
+    assert "--cluster-map https://kubernetes.default.svc=NAME" in ended.stdout
+    assert "spec.project: project 'tills' is refused" in ended.stdout
+
+
 async def test_credentials_are_carried_over_sealed_and_only_when_asked_to(
     services: Services, outrider: Outrider, everything: bytes
 ) -> None:
