@@ -62,6 +62,8 @@ def _sentence(
         return "is required"
     if kind in _WANTED:
         return f"must be {_WANTED[kind]}, not {shown(value)}"
+    if kind == "literal_error":
+        return f"is {message.removeprefix('Input should be ')}, not {shown(value)}"
     if kind == "string_too_short":
         return "is empty"
     return message.removeprefix("Value error, ").removeprefix("Assertion failed, ")

@@ -210,8 +210,7 @@ def test_the_finalizer_says_whether_and_how_the_objects_go(
         ),
         (
             {"source": {"repoURL": "https://a/b", "path": ".", "plugin": {}}},
-            "spec.source.plugin: is refused: a plugin is a program of Argo CD's repo server, and no program is started here for an "
-            "application; use Helm, kustomize or Jsonnet, or render it before it is committed",
+            "spec.source.plugin: is refused: a plugin is a program of Argo CD's repo server, and no program is started here for an application; use Helm, kustomize or Jsonnet, or render it before it is committed",
         ),
         ({"source": {"repoURL": "https://a/b"}}, "spec.source.path: is required: '.' is the root of the repository"),
     ],
