@@ -5,7 +5,6 @@ through the policy. Credentials go to the origin they were given for (scheme, ho
 environment, cookies, dumb servers and packs at other addresses are not used.
 """
 
-import ssl
 from collections.abc import Callable, Iterator
 from http.client import responses
 from typing import Any, NoReturn, cast
@@ -13,19 +12,21 @@ from urllib.parse import urljoin
 
 import urllib3
 from dulwich.client import Urllib3HttpGitClient, default_user_agent_string
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from outrider.rendering.git.access import RepositoryAccess
 from outrider.rendering.git.address import Address, AddressPolicy
 from outrider.rendering.git.bounds import Spending
-from outrider.rendering.git.dial import dial
 from outrider.rendering.git.errors import (
     AddressRefused,
     CredentialsRefused,
-    GitError,
     HostNotTrusted,
     RepositoryUnavailable,
+)
+from outrider.rendering.git.transport import (
+    certificate_reason,
+    close_pools,
+    connection_pools,
+    failure_reason,
 )
 
 _REDIRECTS_MAX = 5
@@ -36,30 +37,8 @@ def https_client(
     access: RepositoryAccess, address: Address, policy: AddressPolicy, spending: Spending
 ) -> "HttpsClient":
     """Return a client for one fetch; its `close` ends the connections."""
-    context = ssl.create_default_context(cadata=access.tls_ca or None)
-    pools = urllib3.PoolManager(num_pools=2, maxsize=1, retries=False, ssl_context=context)
-    pools.pool_classes_by_scheme = _pool_classes(policy, spending)
+    pools = connection_pools(access.tls_ca, policy, spending)
     return HttpsClient(access, address, policy, spending, pools)
-
-
-def _pool_classes(policy: AddressPolicy, spending: Spending) -> dict[str, type[HTTPConnectionPool]]:
-    def connect(connection: HTTPConnection) -> Any:
-        timeout_s = min(spending.remaining_s(), spending.limits.connect_timeout_s)
-        return spending.watch(dial(connection.host, connection.port, policy, timeout_s))
-
-    class Plain(HTTPConnection):
-        _new_conn = connect
-
-    class Encrypted(HTTPSConnection):
-        _new_conn = connect
-
-    class PlainPool(HTTPConnectionPool):
-        ConnectionCls = Plain
-
-    class EncryptedPool(HTTPSConnectionPool):
-        ConnectionCls = Encrypted
-
-    return {"http": PlainPool, "https": EncryptedPool}
 
 
 class HttpsClient(Urllib3HttpGitClient):
@@ -89,8 +68,7 @@ class HttpsClient(Urllib3HttpGitClient):
         """End the connections."""
         for response in self._responses:
             response.close()
-        for key in self._pools.pools.keys():  # noqa: SIM118 - it is no mapping that could be iterated over
-            self._pools.pools[key].close()
+        close_pools(self._pools)
 
     def _http_request(
         self,
@@ -128,10 +106,10 @@ class HttpsClient(Urllib3HttpGitClient):
             )
         except urllib3.exceptions.SSLError as error:
             raise HostNotTrusted(
-                self._access.url, f"its TLS certificate is refused: {_certificate_reason(error)}"
+                self._access.url, f"its TLS certificate is refused: {certificate_reason(error)}"
             ) from None
         except urllib3.exceptions.HTTPError as error:
-            raise RepositoryUnavailable(self._access.url, f"no answer: {_reason(error)}") from None
+            raise RepositoryUnavailable(self._access.url, f"no answer: {failure_reason(error)}") from None
         self._responses.append(response)
         return response
 
@@ -184,29 +162,6 @@ class HttpsClient(Urllib3HttpGitClient):
                 self._spending.remaining_s()
                 return self._spending.received(response.read(size, decode_content=False))
             except urllib3.exceptions.HTTPError as error:
-                raise RepositoryUnavailable(self._access.url, f"broke off: {_reason(error)}") from None
+                raise RepositoryUnavailable(self._access.url, f"broke off: {failure_reason(error)}") from None
 
         return answer, read
-
-
-def _certificate_reason(error: Exception) -> str:
-    for cause in (error, *error.args):
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return cause.verify_message
-        if isinstance(cause, ssl.SSLError):
-            return cause.reason or "TLS failed"
-    return "TLS failed"
-
-
-def _reason(error: Exception) -> str:
-    """Name what went wrong, without urllib3's text: it repeats addresses and object ids."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, GitError):
-            raise cause
-        if isinstance(cause, TimeoutError | urllib3.exceptions.TimeoutError):
-            return "it takes too long"
-        if isinstance(cause, OSError) and cause.strerror:
-            return cause.strerror
-        cause = cause.__cause__ or cause.__context__
-    return type(error).__name__
