@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -72,6 +73,14 @@ class Schedule:
             if time > moment:
                 yield time
 
+    def longest_gap_minutes(self) -> int | None:
+        """Return the longest time between two, of a schedule that comes in the same minutes of every hour."""
+        minute, *rest = self.expression.split()
+        if rest != ["*"] * 4:
+            return None
+        minutes = sorted(_numbers(minute))
+        return max(after - before for before, after in pairwise([*minutes, minutes[0] + 60]))
+
 
 def parse(text: str) -> Schedule:
     """Read a schedule. Raises `InvalidSchedule`."""
@@ -110,9 +119,20 @@ def _read(text: str, field: _Field) -> str:
         if low > high:
             raise InvalidSchedule(f"{field.name} {text!r}: {low} is beyond {high}")
         values.update(range(low, high + 1, step))
-    if stepping and "," not in text and field.name in ("minute", "hour"):
-        return text.replace("?", "*")
+    if field.name in ("minute", "hour"):
+        if len(values) == field.highest + 1:
+            return "*"
+        if stepping and "," not in text:
+            return text.replace("?", "*")
     return ",".join(str(value) for value in sorted(values))
+
+
+def _numbers(minute: str) -> set[int]:
+    """Return what a minute field that was written out means."""
+    star, _, step = minute.partition("/")
+    if star == "*":
+        return set(range(0, 60, int(step or 1)))
+    return {int(value) for value in minute.split(",")}
 
 
 def _number(text: str, field: _Field) -> int:

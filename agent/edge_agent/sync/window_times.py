@@ -14,7 +14,6 @@ from edge_agent.sync.durations import go_duration_s
 # How far ahead a change is looked for: in days, and in times of one schedule.
 AHEAD = timedelta(days=366)
 _TIMES_MAX = 300
-_EVERY_MINUTE = "* * * * *"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +88,11 @@ class Timed:
         return end
 
     def _is_always(self) -> bool:
-        every_minute = self.schedule is not None and self.schedule.expression == _EVERY_MINUTE
-        return every_minute and self.lasts >= timedelta(minutes=1)
+        """Say whether the next time always comes before the end; asked of what comes every hour."""
+        if self.schedule is None:
+            return False
+        gap_minutes = self.schedule.longest_gap_minutes()
+        return gap_minutes is not None and self.lasts >= timedelta(minutes=gap_minutes)
 
 
 def _zone(name: str) -> tzinfo:

@@ -22,7 +22,7 @@ from edge_agent.sync.window_times import AHEAD, Timed, Window
 __all__ = ["OPEN", "Gate", "Window", "judge", "windows_of"]
 
 # How many changes are gone through to find out when a sync is allowed again.
-_CHANGES_MAX = 100
+_CHANGES_MAX = 40
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
