@@ -29,6 +29,7 @@ from edge_agent.applications.surroundings import Surroundings, no_bundles, no_li
 from edge_agent.applications.watches import Watched, Watches
 from edge_agent.applications.worker import Worker
 from edge_agent.cluster import Cluster, Key, Kind, Object, Pace
+from edge_agent.health import Checks
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -123,9 +124,18 @@ class Applications:
         """Set what holds for the cluster as a whole; every application looks again."""
         if settings == self._around.site:
             return
+        if settings.health != self._around.site.health:
+            self._judge_by(Checks(settings.health))
         self._around.site = settings
         for worker in self._workers.values():
             worker.request(Refresh(hard=True))
+
+    def _judge_by(self, checks: Checks) -> None:
+        watches, inventory = self._around.watches, self._around.inventory
+        stale = checks.differing(inventory.checks, [watched.sort for watched in watches.all()])
+        inventory.checks = checks
+        for sort in stale:
+            watches.relist(sort)
 
     def request(self, app: str, operation: Operation) -> None:
         """Ask something of an application. Raises `KeyError` for one that isn't known, `RequestRefused` with

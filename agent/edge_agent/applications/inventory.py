@@ -14,7 +14,7 @@ from typing import Any
 from edge_agent.cluster import FIELD_MANAGER, Key, Kind, key_of, kind_of
 from edge_agent.diff import LiveState, state_of
 from edge_agent.diff.compare_options import is_extraneous
-from edge_agent.health import Health, check
+from edge_agent.health import MISSING, UNKNOWN, Checks, Health
 from edge_agent.sync import claimed_by, is_hook, order, tracked_to
 from edge_agent.sync import options as sync_options
 
@@ -50,6 +50,7 @@ class Live:
     """Whether it is a hook: run, and never kept in sync or pruned."""
     outcome: Health | None = None
     """A hook's health, even while it is being deleted: how it ended."""
+    judged_by: Checks | None = None
 
     def decides(self) -> tuple[object, ...]:
         """Return what, when it changes, an application wants to know."""
@@ -67,10 +68,10 @@ class Live:
         )
 
 
-def live_of(found: Mapping[str, Any]) -> Live:
+def live_of(found: Mapping[str, Any], checks: Checks) -> Live:
     """Take from an object what is kept of it."""
     key, metadata, hook = key_of(found), found["metadata"], is_hook(found)
-    annotations = metadata.get("annotations") or {}
+    health, deleting = checks.check(key.group, key.kind, found), bool(metadata.get("deletionTimestamp"))
     return Live(
         key=key,
         kind=kind_of(found),
@@ -79,21 +80,30 @@ def live_of(found: Mapping[str, Any]) -> Live:
         tracked=tracked_to(found),
         claimed=claimed_by(found),
         state=state_of(found, FIELD_MANAGER),
-        health=check(key.group, key.kind, found),
-        counts=annotations.get(IGNORE_HEALTH) != "true",
-        deleting=bool(metadata.get("deletionTimestamp")),
+        health=health,
+        counts=_counts(key, metadata.get("annotations") or {}, health),
+        deleting=deleting,
         images=tuple(sorted(set(images_of(found)))),
         options=sync_options.of_object(found),
         wave=order.wave(found),
         extraneous=is_extraneous(found),
         hook=hook,
-        outcome=_outcome(key, found) if hook else None,
+        outcome=(_outcome(key, found, checks) if deleting else health) if hook else None,
+        judged_by=checks,
     )
 
 
-def _outcome(key: Key, found: Mapping[str, Any]) -> Health | None:
+def _counts(key: Key, annotations: Mapping[str, Any], health: Health | None) -> bool:
+    if annotations.get(IGNORE_HEALTH) == "true":
+        return False
+    # An application that is an object of another one says nothing of it until it is judged itself.
+    child = (key.group, key.kind) == ("argoproj.io", "Application")
+    return not (child and health is not None and health.status in (MISSING, UNKNOWN))
+
+
+def _outcome(key: Key, found: Mapping[str, Any], checks: Checks) -> Health | None:
     metadata = {name: value for name, value in found["metadata"].items() if name != "deletionTimestamp"}
-    return check(key.group, key.kind, {**found, "metadata": metadata})
+    return checks.check(key.group, key.kind, {**found, "metadata": metadata})
 
 
 def images_of(found: Mapping[str, Any]) -> Iterable[str]:
@@ -118,6 +128,8 @@ class Inventory:
         self._changed = changed
         self._kinds: dict[tuple[str, str], dict[Key, Live]] = {}
         self._ended: dict[str, Health | None] = {}
+        self.checks = Checks()
+        """By which objects are judged from here on; what is held was judged by those before."""
 
     def get(self, key: Key) -> Live | None:
         """Return what is known of an object; None: not there, or not labelled."""
@@ -139,19 +151,29 @@ class Inventory:
         """Take in an object's state; return what is held of it then, which is newer if that one was known
         already.
         """
-        live = live_of(found)
-        held = self._kinds.setdefault((live.key.group, live.key.kind), {})
-        before = held.get(live.key)
+        key, metadata = key_of(found), found["metadata"]
+        held = self._kinds.setdefault((key.group, key.kind), {})
+        before = held.get(key)
         if (
             before is not None
-            and before.uid == live.uid
-            and older(live.resource_version, before.resource_version)
+            and before.uid == str(metadata.get("uid") or "")
+            and self._is_known(before, str(metadata.get("resourceVersion") or ""), found)
         ):
             return before
+        live = live_of(found, self.checks)
         held[live.key] = live
         if before is None or before.decides() != live.decides():
             self._tell(live.key, before, live)
         return live
+
+    def _is_known(self, before: Live, version: str, found: Mapping[str, Any]) -> bool:
+        """Say whether a state is older than the one held, or the same: as an apply's answer is when the
+        watch tells of it again.
+        """
+        same = version != "" and version == before.resource_version
+        return older(version, before.resource_version) or (
+            same and before.judged_by is self.checks and before.kind == kind_of(found)
+        )
 
     def lose(self, key: Key, resource_version: str) -> None:
         """Take in that an object went, or lost the label, at a version; a newer state stays."""

@@ -143,6 +143,14 @@ class Watches:
                 # Nobody speaks this version any more, and the cluster may cease to.
                 self._change_version(watched)
 
+    def relist(self, sort: Sort) -> None:
+        """Read all objects of a kind again, if it is in use: they are to be judged anew."""
+        watched = self._watched.get(sort)
+        if watched is not None and watched.task is not None:
+            watched.task.cancel()
+            watched.open = False
+            self._begin(watched)
+
     def _change_version(self, watched: Watched) -> None:
         if watched.task is not None:
             watched.task.cancel()

@@ -1,9 +1,9 @@
-"""Health of live objects and of applications, by Argo CD's documented semantics. Pure: plain objects in,
-verdicts out.
+"""Health of live objects and of applications, by Argo CD's documented semantics, and what a person may have
+done to an object. Pure: plain objects in, verdicts and changes out.
 """
 
 from edge_agent.health.application import application_health
-from edge_agent.health.checks import check
+from edge_agent.health.checks import Checks, check
 from edge_agent.health.model import (
     DEGRADED,
     HEALTHY,
@@ -23,6 +23,7 @@ __all__ = [
     "PROGRESSING",
     "SUSPENDED",
     "UNKNOWN",
+    "Checks",
     "Health",
     "Status",
     "application_health",

@@ -10,26 +10,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edge_agent.health.model import HEALTHY, MISSING, Health, Status, worst
+from edge_agent.health.model import HEALTHY, MISSING, ORDER, Health, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
 def application_health(objects: Iterable[tuple[bool, Health | None]]) -> Health:
-    """Return the application's health, given whether each object lives and the health that counts."""
-    statuses: list[Status] = []
-    total = lives = 0
+    """Return the application's health, given whether each object lives and the health that counts; with the
+    message of the first of its worst objects.
+    """
+    worst: Status = HEALTHY
     message = ""
+    total = lives = 0
     for live, health in objects:
         total += 1
         lives += live
-        if not live or health is None:
-            continue
-        status = health.counts_as or health.status
-        if worst([*statuses, status]) == status and status not in (HEALTHY, *statuses):
-            message = health.message
-        statuses.append(status)
+        if live and health is not None and ORDER.index(health.status) > ORDER.index(worst):
+            worst, message = health.status, health.message
     if total and not lives:
         return Health(MISSING)
-    return Health(worst(statuses), message)
+    return Health(worst, message)

@@ -1,4 +1,4 @@
-"""Job: Healthy once complete, Degraded once failed; a suspended one doesn't hold its application back."""
+"""Job: Healthy once complete, Degraded once failed, Suspended while it is held back on purpose."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def job(live: Mapping[str, Any]) -> Health:
-    """Judge a Job."""
+    """Judge a Job. A sync that waits for a suspended one takes it as done: nothing else will come of it."""
     found = conditions(live)
     if _holds(found, "Failed"):
         return Health(DEGRADED, str(found["Failed"].get("message") or ""))

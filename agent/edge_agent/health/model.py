@@ -21,7 +21,9 @@ ORDER: Final[tuple[Status, ...]] = (HEALTHY, SUSPENDED, PROGRESSING, MISSING, DE
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """One object's health. `counts_as` is what the application sees of it, where that differs."""
+    """One object's health. `counts_as` is what a sync that waits for the object takes it for, where that
+    differs.
+    """
 
     status: Status
     message: str = ""

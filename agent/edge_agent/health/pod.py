@@ -2,7 +2,9 @@
 failing.
 
 A Pod with a finite life (restart policy OnFailure or Never) is Progressing while it runs: what waits for it
-waits for its end, and a pull that fails for a while must not end that wait.
+waits for its end, and a pull that fails for a while must not end that wait. The annotation
+`argocd.argoproj.io/ignore-restart-policy` has it judged as one that runs for ever; not so a hook, whose end is
+what its sync waits for.
 """
 
 from __future__ import annotations
@@ -23,11 +25,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 
+IGNORE_RESTART_POLICY = "argocd.argoproj.io/ignore-restart-policy"
+_HOOKS = ("argocd.argoproj.io/hook", "helm.sh/hook")
+
+
 def pod(live: Mapping[str, Any]) -> Health:
     """Judge a Pod."""
     status = section(live, "status")
     message = str(status.get("message") or "")
-    endless = section(live, "spec").get("restartPolicy", "Always") == "Always"
+    endless = _is_endless(live)
     stuck = _stuck(_containers(status)) if endless else ""
     if stuck:
         return Health(DEGRADED, stuck)
@@ -41,6 +47,15 @@ def pod(live: Mapping[str, Any]) -> Health:
         case "Running":
             return _running(live, message) if endless else Health(PROGRESSING, message)
     return Health(UNKNOWN, message)
+
+
+def _is_endless(live: Mapping[str, Any]) -> bool:
+    if section(live, "spec").get("restartPolicy", "Always") == "Always":
+        return True
+    annotations = section(section(live, "metadata"), "annotations")
+    return annotations.get(IGNORE_RESTART_POLICY) == "true" and not any(
+        hook in annotations for hook in _HOOKS
+    )
 
 
 def _running(live: Mapping[str, Any], message: str) -> Health:

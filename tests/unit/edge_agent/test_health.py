@@ -373,8 +373,9 @@ def test_an_application_without_objects_is_healthy() -> None:
     assert application_health([]).status == HEALTHY
 
 
-def test_a_suspended_job_does_not_hold_its_application_back() -> None:
+def test_a_suspended_job_suspends_its_application_but_no_sync_waits_for_it() -> None:
     job = check("batch", "Job", live(status={"conditions": [condition("Suspended")]}))
     assert job
     assert job.status == SUSPENDED
-    assert application_health([(True, job)]).status == HEALTHY
+    assert job.counts_as == HEALTHY
+    assert application_health([(True, job)]).status == SUSPENDED
