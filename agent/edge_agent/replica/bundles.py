@@ -21,8 +21,15 @@ HELD_MAX = 64
 class Bundles:
     """The bundles that this edge holds."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        unused_max_bytes: int = UNUSED_MAX_BYTES,
+        kept_max_bytes: int = KEPT_MAX_BYTES,
+    ) -> None:
         self._database = database
+        self._unused_max_bytes, self._kept_max_bytes = unused_max_bytes, kept_max_bytes
 
     def get(self, digest: bytes) -> bytes | None:
         """Return a bundle's canonical bytes, checked against its digest; None if it is not held (or rotten)."""
@@ -92,7 +99,7 @@ class Bundles:
                 " ORDER BY used_at DESC, rowid DESC",
                 (delta.SHORT_DIGEST_BYTES,),
             ).fetchall()
-            left, doomed = {False: UNUSED_MAX_BYTES, True: KEPT_MAX_BYTES}, []
+            left, doomed = {False: self._unused_max_bytes, True: self._kept_max_bytes}, []
             for digest, size, is_kept in rows:
                 left[bool(is_kept)] -= size
                 if left[bool(is_kept)] < 0:

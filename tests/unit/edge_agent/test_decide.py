@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_agent.applications import Sync
-from edge_agent.applications.decide import Begin, Rest, Situation, decide
+from edge_agent.applications.decide import Begin, End, Rest, Situation, Wait, decide
 from edge_agent.applications.progress import Attempt
 from edge_agent.cluster import Key
 from edge_agent.sync import Policy
+from edge_agent.sync.windows import Gate
 
 A, B = Key("", "ConfigMap", "shop", "a"), Key("", "ConfigMap", "shop", "b")
 NOW = "bundle-2:settings"
@@ -131,6 +132,71 @@ def test_an_empty_desired_set_prunes_nothing_unless_that_is_allowed(
     assert isinstance(decide(allowed), Begin)
 
 
+CLOSED = Gate(automated=False, manual=False, overrun=False, why="outside the allow window")
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        drifted(A),
+        drifted(A, attempt=Attempt("older", "Succeeded")),
+        drifted(A, attempt=Attempt(NOW, "Failed", 3)),
+        drifted(A, attempt=Attempt(NOW, "Running")),
+        drifted(A, request=Sync("1")),
+    ],
+)
+def test_whatever_would_begin_waits_for_its_window_until_that_may_open(wanted: Situation) -> None:
+    assert isinstance(decide(wanted), Begin)
+    assert decide(replace(wanted, gate=CLOSED, gate_at_s=150.0)) == Wait("outside the allow window", 150.0)
+
+
+def test_nothing_waits_for_a_window_when_there_is_nothing_to_do() -> None:
+    assert decide(situation(gate=CLOSED)) == Rest()
+    failed = drifted(A, attempt=Attempt(NOW, "Failed", 3), retry_at_s=130.0, gate=CLOSED)
+    assert decide(failed) == Rest(until_s=130.0, error=None)
+
+
+def test_a_persons_sync_passes_where_the_windows_let_people_through() -> None:
+    let_through = replace(CLOSED, manual=True)
+    request = Sync("1")
+    assert decide(drifted(A, request=request, gate=let_through)) == Begin(prune=False, request=request)
+    assert isinstance(decide(drifted(A, gate=let_through)), Wait)
+
+
+def test_a_dry_run_needs_no_window() -> None:
+    request = Sync("1", dry_run=True)
+    assert decide(drifted(A, request=request, gate=CLOSED)) == Begin(
+        prune=False, dry_run=True, request=request
+    )
+
+
+def test_only_a_sync_that_was_running_overruns_its_window() -> None:
+    overrun = replace(CLOSED, overrun=True)
+    assert decide(drifted(A, attempt=Attempt(NOW, "Running"), gate=overrun)) == Begin(prune=True)
+    for attempt in (Attempt("older", "Running"), Attempt(NOW, "Failed", 1), Attempt(NOW, "Succeeded")):
+        assert isinstance(decide(drifted(A, attempt=attempt, gate=overrun)), Wait)
+
+
+def test_what_was_terminated_rests_until_something_changes() -> None:
+    terminated = drifted(A, attempt=Attempt(NOW, "Terminated"))
+    assert decide(terminated) == Rest(error=None)
+    assert decide(replace(terminated, attempt=Attempt("older", "Terminated"))) == Begin(prune=True)
+    assert isinstance(decide(replace(terminated, request=Sync("1"))), Begin)
+
+
+def test_what_must_end_ends_before_anything_else_is_done() -> None:
+    running = drifted(A, attempt=Attempt(NOW, "Running"), gate=CLOSED)
+    assert decide(replace(running, ending="terminated by somebody")) == End("terminated by somebody", True)
+    assert decide(replace(running, overdue="took longer than 5m")) == End("took longer than 5m", False)
+
+
+def test_a_persons_sync_that_failed_waits_for_its_time_and_stays_asked_for() -> None:
+    failed = drifted(A, request=Sync("1"), tried=1, attempt=Attempt(NOW, "Failed", 1), retry_at_s=130.0)
+    assert decide(failed) == Rest(until_s=130.0, error=None)
+    assert decide(replace(failed, now_s=130.0)) == Begin(prune=False, request=Sync("1"))
+    assert decide(replace(failed, tried=0)) == Begin(prune=False, request=Sync("1"))
+
+
 KEYS = st.frozensets(st.sampled_from([A, B]))
 SITUATIONS = st.builds(
     situation,
@@ -145,7 +211,7 @@ SITUATIONS = st.builds(
     attempt=st.builds(
         Attempt,
         st.sampled_from([NOW, "older", ""]),
-        st.sampled_from(["", "Running", "Succeeded", "Failed"]),
+        st.sampled_from(["", "Running", "Succeeded", "Failed", "Terminated"]),
         st.integers(0, 5),
     ),
     wanted=KEYS,
@@ -156,6 +222,8 @@ SITUATIONS = st.builds(
     problems=st.booleans(),
     retry_at_s=st.sampled_from([0.0, 200.0]),
     heal_at_s=st.sampled_from([100.0, 101.0]),
+    gate=st.builds(Gate, st.booleans(), st.booleans(), st.booleans()),
+    ending=st.sampled_from(["", "terminated"]),
 )
 
 
@@ -167,5 +235,10 @@ def test_whatever_is_so_nothing_begins_unasked_and_nothing_is_emptied(found: Sit
         assert found.policy.prune or not decision.prune
         assert not (decision.prune and found.empty and found.doomed and not found.policy.allow_empty)
         assert decision.only is None or found.policy.self_heal
-    elif decision.until_s is not None:
+        assert found.gate.automated or (
+            found.gate.overrun and found.attempt == Attempt(NOW, "Running", found.attempt.failures)
+        )
+        assert found.attempt != Attempt(NOW, "Terminated", found.attempt.failures)
+        assert not found.ending
+    elif isinstance(decision, Rest) and decision.until_s is not None:
         assert decision.until_s >= found.now_s
