@@ -10,7 +10,7 @@ import click
 
 from outrider import subjects
 from outrider.names import InvalidName, cluster_name
-from outrider_cli import enrolling, freshness, manifest
+from outrider_cli import completion, enrolling, freshness, manifest
 from outrider_cli.asking import asking
 from outrider_cli.failure import Failed, note
 from outrider_cli.output import (
@@ -163,7 +163,7 @@ def _labels_text(item: dict[str, Any]) -> str:
 
 
 @cluster.command()
-@click.argument("name", callback=checked_name)
+@click.argument("name", callback=checked_name, shell_complete=completion.clusters)
 @hub_option
 @objects_option
 def get(name: str, state: Path | None, output: Format) -> None:
@@ -203,7 +203,7 @@ def _as_fields(item: dict[str, Any]) -> RenderableType:
 
 
 @cluster.command("set")
-@click.argument("name", callback=checked_name)
+@click.argument("name", callback=checked_name, shell_complete=completion.clusters)
 @click.option(
     "--label", multiple=True, callback=labels, metavar="K=V", help="Add or change a label; may be repeated."
 )
@@ -239,7 +239,7 @@ def set_(
 
 
 @cluster.command()
-@click.argument("name", callback=checked_name)
+@click.argument("name", callback=checked_name, shell_complete=completion.clusters)
 @click.option("--force", is_flag=True, help="Even while applications are destined for it.")
 @hub_option
 @objects_option

@@ -4,6 +4,7 @@ import importlib
 from typing import Any, NamedTuple
 
 import click
+from click.shell_completion import CompletionItem
 
 
 class Lazy(NamedTuple):
@@ -32,6 +33,15 @@ class LazyGroup(click.Group):
             return None
         command: click.Command = getattr(importlib.import_module(place.module), place.attribute)
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete the commands' names without importing them."""
+        found = [
+            CompletionItem(name, help=place.summary)
+            for name, place in self._lazy.items()
+            if name.startswith(incomplete)
+        ]
+        return [*found, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands without importing them."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from outrider_cli.app.names import kind_text, place_text, selector_of, selector_text
-from outrider_cli.app.options import RESOURCE_FORM, selector, user_option
+from outrider_cli.app.options import RESOURCE_FORM, name_argument, selector, user_option
 from outrider_cli.app.seen import document_of, known
 from outrider_cli.asking import asking
 from outrider_cli.output import Format, emit, objects_option, styled, table
@@ -31,7 +31,7 @@ def actions() -> None:
 
 
 @actions.command("list")
-@click.argument("name")
+@name_argument
 @click.argument("resource", metavar=f"[{RESOURCE_FORM}]", required=False, callback=selector)
 @hub_option
 @objects_option
@@ -89,7 +89,7 @@ def parameters(
 
 
 @actions.command()
-@click.argument("name")
+@name_argument
 @click.argument("resource", metavar=RESOURCE_FORM, callback=selector)
 @click.argument("action")
 @click.option(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from outrider_cli.app.names import kind_text, place_text, selector_text
-from outrider_cli.app.options import RESOURCE_FORM, selector
+from outrider_cli.app.options import RESOURCE_FORM, name_argument, selector
 from outrider_cli.asking import asking
 from outrider_cli.failure import Reported, note
 from outrider_cli.output import Format, emit, encoded, objects_option, styled
@@ -29,7 +29,7 @@ _STATES = {"added": "is missing on the cluster", "removed": "is not in Git", "mo
 
 
 @click.command()
-@click.argument("name")
+@name_argument
 @click.option(
     "--resource",
     callback=selector,

@@ -9,6 +9,7 @@ import click
 
 from outrider_cli import freshness
 from outrider_cli.app import operation
+from outrider_cli.app.options import name_argument
 from outrider_cli.app.seen import document_of, known, note_age
 from outrider_cli.asking import asking
 from outrider_cli.output import Format, emit, objects_option, styled, table
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("name")
+@name_argument
 @hub_option
 @objects_option
 def history(name: str, state: Path | None, output: Format) -> None:

@@ -8,6 +8,7 @@ import click
 
 from outrider import subjects
 from outrider_cli.app import tables
+from outrider_cli.app.options import name_argument
 from outrider_cli.app.seen import seen
 from outrider_cli.asking import asking
 from outrider_cli.failure import Failed, note
@@ -52,7 +53,7 @@ def list_applications(state: Path | None, output: Format, project: str | None, *
 
 
 @click.command()
-@click.argument("name")
+@name_argument
 @hub_option
 @objects_option
 def get(name: str, state: Path | None, output: Format) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from outrider_cli.app.names import selector_of, selector_text
-from outrider_cli.app.options import RESOURCE_FORM, selectors
+from outrider_cli.app.options import RESOURCE_FORM, name_argument, selectors
 from outrider_cli.app.seen import document_of, known
 from outrider_cli.asking import asking
 from outrider_cli.failure import note
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("name")
+@name_argument
 @click.option("--live", is_flag=True, help="As they are on the cluster, instead of as they should be.")
 @click.option(
     "--resource", "chosen", multiple=True, callback=selectors, metavar=RESOURCE_FORM,

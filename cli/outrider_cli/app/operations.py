@@ -8,7 +8,7 @@ import click
 
 from outrider_cli import freshness
 from outrider_cli.app import history, sync
-from outrider_cli.app.options import RESOURCE_FORM, selectors, timeout_option, user_option
+from outrider_cli.app.options import RESOURCE_FORM, name_argument, selectors, timeout_option, user_option
 from outrider_cli.app.seen import known
 from outrider_cli.asking import asking
 from outrider_cli.failure import Failed, Reported, note
@@ -37,7 +37,7 @@ def _answered(state: Path | None, output: Format, verb: str, done: str, name: st
 
 
 @click.command()
-@click.argument("name")
+@name_argument
 @user_option
 @hub_option
 @objects_option
@@ -47,7 +47,7 @@ def terminate(name: str, user: str, state: Path | None, output: Format) -> None:
 
 
 @click.command()
-@click.argument("name")
+@name_argument
 @click.option(
     "--hard", is_flag=True, help="Render its source anew, and forget what was found out about its objects."
 )
@@ -59,7 +59,7 @@ def refresh(name: str, hard: bool, state: Path | None, output: Format) -> None:
 
 
 @click.command()
-@click.argument("name")
+@name_argument
 @click.option(
     "--resource", "resources", multiple=True, callback=selectors, metavar=RESOURCE_FORM,
     help="Only this object, as apps:Deployment:shop/web; may be repeated. [default: all that wait]",
@@ -76,7 +76,7 @@ def approve(
 
 
 @click.command()
-@click.argument("name")
+@name_argument
 @click.argument("number", metavar="[ID]", required=False, type=click.IntRange(min=0))
 @click.option("--prune", is_flag=True, help="Delete what was not there then.")
 @click.option("--dry-run", is_flag=True, help="Let the cluster's API server check it, and change nothing.")

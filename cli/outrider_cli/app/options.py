@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from outrider_cli.completion import applications
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -27,6 +29,11 @@ def timeout_option(function: AnyFunction) -> AnyFunction:
         metavar="SECONDS",
         help="How long to wait.",
     )(function)
+
+
+def name_argument(function: AnyFunction) -> AnyFunction:
+    """Add the application that a command is about; it arrives as `name`."""
+    return click.argument("name", shell_complete=applications)(function)
 
 
 def user_option(function: AnyFunction) -> AnyFunction:

@@ -9,6 +9,7 @@ import click
 
 from outrider_cli.app import tables
 from outrider_cli.app.names import selector_text
+from outrider_cli.app.options import name_argument
 from outrider_cli.app.seen import document_of, known, note_age
 from outrider_cli.asking import asking
 from outrider_cli.output import Format, emit, objects_option, styled
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("name")
+@name_argument
 @click.option("--out-of-sync", is_flag=True, help="Only those that differ from what is desired.")
 @hub_option
 @objects_option

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from outrider_cli.app import operation, waiting
-from outrider_cli.app.options import RESOURCE_FORM, selectors, timeout_option, user_option
+from outrider_cli.app.options import RESOURCE_FORM, name_argument, selectors, timeout_option, user_option
 from outrider_cli.asking import asking
 from outrider_cli.failure import Refused, Reported
 from outrider_cli.output import Format, emit, objects_option, styled
@@ -39,7 +39,7 @@ def sync_options(
 
 
 @click.command()
-@click.argument("name")
+@name_argument
 @click.option(
     "--revision", metavar="REVISION", help="Another revision than the one that is desired, this once."
 )

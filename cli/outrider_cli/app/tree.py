@@ -10,6 +10,7 @@ import click
 from outrider_cli import freshness
 from outrider_cli.app import branches, history
 from outrider_cli.app.names import kind_text, place_text, selector_text
+from outrider_cli.app.options import name_argument
 from outrider_cli.asking import asking
 from outrider_cli.failure import note
 from outrider_cli.output import Format, emit, objects_option, styled, table
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("name")
+@name_argument
 @click.option(
     "--orphaned", is_flag=True, help="Also objects in its namespaces that belong to no application."
 )

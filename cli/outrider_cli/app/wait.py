@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from outrider_cli.app import tables, waiting
-from outrider_cli.app.options import timeout_option
+from outrider_cli.app.options import name_argument, timeout_option
 from outrider_cli.asking import asking
 from outrider_cli.output import Format, emit, objects_option
 from outrider_cli.state_folder import hub_option
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command("wait")
-@click.argument("name")
+@name_argument
 @click.option("--healthy", is_flag=True, help="Until it is Healthy.")
 @click.option("--synced", is_flag=True, help="Until it is Synced at the newest revision.")
 @timeout_option

@@ -1,4 +1,5 @@
 import json
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -6,9 +7,11 @@ import pytest
 from tests.integration.cli.conftest import Ended, Outrider
 from tests.integration.cli.services import Services
 from tests.integration.cli.test_applications import SETTINGS, application, application_set, project
+from tests.integration.cli.test_whole_path import kubectl
 from tests.unit.cli.test_importing import CANARY, secret
 
 from outrider.identity import sealing
+from outrider_playground.kubernetes import SimulatedCluster
 
 URL = "https://git.example.com/shops.git"
 
@@ -174,3 +177,81 @@ async def test_terminal_escapes_in_argo_cds_objects_are_written_out(
     for output in ("table", "json", "yaml"):
         ended = await imported(outrider, listed(manifest, argo("other")), "--yes", "-o", output)
         assert not {"\x1b", "\u202e"} & set(ended.stdout + ended.stderr)
+
+
+def definition(plural: str, kind: str) -> dict[str, Any]:
+    version = {
+        "name": "v1alpha1",
+        "served": True,
+        "storage": True,
+        "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}},
+    }
+    names = {"plural": plural, "singular": kind.lower(), "kind": kind, "listKind": f"{kind}List"}
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{plural}.argoproj.io"},
+        "spec": {"group": "argoproj.io", "scope": "Namespaced", "names": names, "versions": [version]},
+    }
+
+
+@pytest.fixture
+async def argo_cd(tmp_path: Path) -> AsyncIterator[Path]:
+    """Return the kubeconfig of a cluster that Argo CD could run in."""
+    kubeconfig = tmp_path / "kubeconfig"
+    elsewhere = argo("elsewhere")
+    elsewhere["metadata"] = {"name": "elsewhere", "namespace": "team"}
+    web = argo("web", project="tills")
+    for one in (elsewhere, web):
+        one["metadata"] = {key: one["metadata"][key] for key in ("name", "namespace")}
+    found = [
+        {**secret("repository", url=URL, username="ci", password=CANARY), "type": "Opaque"},
+        {**secret("cluster", name="store-1", server="https://10.0.0.1:6443"), "type": "Opaque"},
+    ]
+    for number, one in enumerate(found):
+        one["metadata"] |= {"name": f"s{number}", "namespace": "argocd"}
+    labels = {"app.kubernetes.io/part-of": "argocd"}
+    settings = {**SETTINGS, "metadata": {"name": "argocd-cm", "namespace": "argocd", "labels": labels}}
+    tills = {**project("tills"), "metadata": {"name": "tills", "namespace": "argocd"}}
+    async with SimulatedCluster() as cluster:
+        cluster.write_kubeconfig(kubeconfig)
+        for name in ("argocd", "team"):
+            await kubectl(tmp_path, "create", "namespace", name, stdin="")
+        for batch in (
+            [definition("applications", "Application"), definition("appprojects", "AppProject")],
+            [web, elsewhere, tills, settings, *found],
+        ):
+            status, _, stderr = await kubectl(
+                tmp_path, "create", "--validate=false", "-f", "-", stdin=listed(*batch).decode()
+            )
+            assert status == 0, stderr
+        yield kubeconfig
+
+
+async def test_objects_are_read_from_the_cluster_that_argo_cd_runs_in(
+    services: Services, outrider: Outrider, argo_cd: Path
+) -> None:
+    services.clusters["store-1"] = {"name": "store-1", "server": ""}
+    ended = await outrider("import", "argocd", "--kubeconfig", argo_cd, "--yes", "--with-credentials")
+    assert ended.status == 0, ended.stderr
+    assert CANARY not in ended.stdout + ended.stderr + repr(services.asked)
+    assert "note: applicationsets.argoproj.io can't be read" in ended.stderr
+    assert list(services.applications) == ["web"]
+    assert services.applications["web"]["spec"]["destination"] == {"name": "store-1", "namespace": "shop"}
+    assert "uid" not in services.applications["web"]["metadata"]
+    assert sorted(services.others) == [("AppProject", "tills"), ("ConfigMap", "argocd-cm")]
+    assert list(services.repositories) == [URL]
+    everywhere = await outrider("import", "argocd", "--kubeconfig", argo_cd, "-A", "--yes")
+    assert everywhere.status == 0
+    assert sorted(services.applications) == ["elsewhere", "web"]
+
+
+async def test_a_cluster_that_can_not_be_read_is_told_in_one_sentence(
+    services: Services, outrider: Outrider, argo_cd: Path, tmp_path: Path
+) -> None:
+    ended = await outrider("import", "argocd", "--kubeconfig", tmp_path / "none")
+    assert (ended.status, ended.stdout) == (1, "")
+    assert ended.stderr.startswith("Error: can't read Argo CD's applications: ")
+    assert (
+        "context" in (await outrider("import", "argocd", "--kubeconfig", argo_cd, "--context", "no")).stderr
+    )

@@ -1,6 +1,9 @@
 """What is asked of an application's cluster, each request with its command."""
 
+import asyncio
 import json
+import os
+import sys
 from typing import Any
 
 import pytest
@@ -278,3 +281,14 @@ async def test_terminal_escapes_of_an_agent_are_written_out(web: Services, outri
             ended = await outrider("app", *command, "web", "-o", output)
             assert "an error of its own" not in ended.stderr
             assert not {"\x1b", "\u202e"} & set(ended.stdout + ended.stderr), (command, output)
+
+
+async def test_names_of_applications_are_completed_by_the_hub(web: Services, outrider: Outrider) -> None:
+    web.statuses |= {"till": seen("till"), "webshop": seen("webshop")}
+    web.page = 10
+    words = {"_OUTRIDER_COMPLETE": "bash_complete", "COMP_WORDS": "outrider app sync we", "COMP_CWORD": "3"}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "outrider_cli", env={**os.environ, **words}, stdout=asyncio.subprocess.PIPE
+    )
+    stdout, _ = await process.communicate()
+    assert stdout.decode().splitlines() == ["plain,web", "plain,webshop"]

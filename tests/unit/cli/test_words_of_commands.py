@@ -1,4 +1,5 @@
 import json
+import os
 import random
 import subprocess
 import sys
@@ -34,6 +35,26 @@ def test_a_command_that_is_not_run_is_not_imported(group: str) -> None:
     assert not {"outrider_cli.app.sync", "rich", "nats", "yaml", "structlog", "msgpack"} & modules
 
 
+def complete(*words: str) -> list[str]:
+    environment = {
+        **os.environ,
+        "_OUTRIDER_COMPLETE": "bash_complete",
+        "COMP_WORDS": " ".join(("outrider", *words)),
+        "COMP_CWORD": str(len(words)),
+        "OUTRIDER_STATE": "/nonexistent",
+    }
+    program = [sys.executable, "-m", "outrider_cli"]
+    ended = subprocess.run(program, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
+    assert ended.stderr == ""
+    return [line.partition(",")[2] for line in ended.stdout.splitlines() if line]
+
+
+def test_commands_and_options_are_completed_without_a_hub() -> None:
+    assert complete("app", "res") == ["resources"]
+    assert "--prune" in complete("app", "sync", "web", "--pr")
+    assert complete("app", "sync", "we") == []
+
+
 def every_command(group: click.Group) -> list[click.Command]:
     found: list[click.Command] = []
     for name in group.list_commands(CONTEXT):
@@ -45,7 +66,7 @@ def every_command(group: click.Group) -> list[click.Command]:
 
 def test_every_option_of_every_command_has_a_help_text() -> None:
     commands = every_command(cli)
-    assert len(commands) == 42
+    assert len(commands) == 43
     for command in commands:
         for parameter in command.params:
             assert not isinstance(parameter, click.Option) or parameter.help, (command.name, parameter.name)
