@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from edge_agent.applications.surroundings import Surroundings
     from edge_agent.sync import Entry
 
+# Objects that change while they are looked at are looked at again, so often in one pass.
+ROUNDS_MAX = 3
+
 
 async def compare(state: State, index: Index, bundle: Bundle, around: Surroundings) -> None:
     """Bring `verdicts`, `absent` and `unseen` up to date. Raises `Transient`."""
@@ -41,14 +44,18 @@ async def compare(state: State, index: Index, bundle: Bundle, around: Surroundin
     else:
         _recall(state, index, around)
     open_questions = [entry for entry in index.entries.values() if _is_open(entry, state, index, around)]
-    if not open_questions:
-        return
-    failures: list[Transient] = []
-    async with asyncio.TaskGroup() as tasks:
-        for entry in open_questions:
-            tasks.create_task(_settle(entry, state, bundle, around, failures), name=f"compare {entry.key}")
-    if failures:
-        raise failures[0]
+    for _ in range(ROUNDS_MAX):
+        if not open_questions:
+            return
+        failures: list[Transient] = []
+        async with asyncio.TaskGroup() as tasks:
+            for entry in open_questions:
+                tasks.create_task(
+                    _settle(entry, state, bundle, around, failures), name=f"compare {entry.key}"
+                )
+        if failures:
+            raise failures[0]
+        open_questions = [entry for entry in open_questions if is_outrun(entry, state, around)]
 
 
 def _recall(state: State, index: Index, around: Surroundings) -> None:
@@ -65,6 +72,14 @@ def in_sync(entry: Entry, state: State, around: Surroundings) -> bool:
     """Say whether an object is known to be what is desired of it."""
     live, found = around.inventory.get(entry.key), state.verdicts.get(entry.key)
     return bool(live and found and found.in_sync and found.holds_for(entry.digest, live.state))
+
+
+def is_outrun(entry: Entry, state: State, around: Surroundings) -> bool:
+    """Say whether an object has changed since it was looked at: what was found holds no more, and nothing is
+    known of how it is now. No reason to write it.
+    """
+    live, found = around.inventory.get(entry.key), state.verdicts.get(entry.key)
+    return bool(live and found and not found.holds_for(entry.digest, live.state))
 
 
 def _forget_others(state: State, index: Index) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from edge_agent.applications.compare import in_sync, shared
+from edge_agent.applications.compare import in_sync, is_outrun, shared
 from edge_agent.applications.decide import Situation
 from edge_agent.applications.doomed import doomed
 from edge_agent.applications.gate import changes_in_s, gate_of
@@ -25,7 +25,9 @@ def situation_of(target: Target, state: State, progress: Progress, around: Surro
     off = [entry for entry in index.entries.values() if not in_sync(entry, view, around)]
     taken = {entry.key for entry in off if shared(entry, view, around)}
     wanted = {entry.key for entry in off} - taken - set(view.unseen)
-    ready, heal_at_s = healable(wanted, state, around.settings, now_s)
+    # What has changed since it was looked at is looked at again before it is written: the next pass is due.
+    known = wanted - {entry.key for entry in off if is_outrun(entry, view, around)}
+    ready, heal_at_s = healable(known, state, around.settings, now_s)
     gate = gate_of(state, state.desired, around)
     gate_in_s = changes_in_s(gate, around)
     return Situation(
