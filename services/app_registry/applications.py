@@ -17,7 +17,6 @@ import structlog
 from app_registry import arguments
 from app_registry.desired import unpacked_revision
 from app_registry.destinations import IN_CLUSTER, IN_CLUSTER_SERVER, UnknownDestination
-from app_registry.entries import current
 from app_registry.fleet import Fleet, Touched
 from app_registry.generations import Generations
 from app_registry.operations import Operations
@@ -25,6 +24,7 @@ from app_registry.project import Asked, Project
 from app_registry.projects import NotPermitted
 from outrider.bus import BusError, WrongRevision
 from outrider.bus.buckets import Change, KeyValue
+from outrider.bus.entries import current
 from outrider.bus.jetstream import JetStream
 from outrider.bus.services import Endpoint, RequestRefused
 from outrider.names import AppName, token

@@ -17,7 +17,6 @@ import structlog
 
 from app_registry import arguments
 from app_registry.cluster_settings import TIME_ZONE
-from app_registry.entries import current
 from app_registry.fleet import Fleet
 from app_registry.identities import Identities
 from app_registry.placements import EPOCH, REMOVING, stored_epoch
@@ -25,6 +24,7 @@ from app_registry.publisher import Publisher
 from app_registry.settings_requests import SettingsRequests
 from outrider.bus import WrongRevision
 from outrider.bus.buckets import KeyValue
+from outrider.bus.entries import current
 from outrider.bus.jetstream import JetStream
 from outrider.bus.services import Endpoint, RequestRefused
 from outrider.names import AppName, ClusterName

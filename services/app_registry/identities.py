@@ -16,10 +16,10 @@ from typing import Any
 
 import structlog
 
-from app_registry.entries import all_current, current
 from outrider import codec
 from outrider.bus import BusError, BusSettings, RequestTimedOut, connected
 from outrider.bus.buckets import KeyValue
+from outrider.bus.entries import all_current, current
 from outrider.bus.jetstream import JetStream
 from outrider.bus.model import User
 from outrider.identity import hub_state, signatures

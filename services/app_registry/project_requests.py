@@ -13,11 +13,11 @@ import structlog
 
 from app_registry import arguments
 from app_registry.app import App
-from app_registry.entries import current
 from app_registry.fleet import Fleet, Touched
 from app_registry.project import Project
 from outrider.bus import WrongRevision
 from outrider.bus.buckets import Change, KeyValue
+from outrider.bus.entries import current
 from outrider.bus.jetstream import JetStream
 from outrider.bus.services import Endpoint, RequestRefused
 from outrider.names import token

@@ -12,12 +12,12 @@ from typing import Any
 import structlog
 
 from app_registry import arguments
-from app_registry.entries import current
 from app_registry.fleet import Fleet
 from app_registry.identities import Identities
 from app_registry.origins import same_repository
 from app_registry.sources import DEFAULT_POOL
 from outrider.bus.buckets import KeyValue
+from outrider.bus.entries import current
 from outrider.bus.jetstream import JetStream
 from outrider.bus.services import Endpoint, RequestRefused
 from outrider.names import InvalidName, cluster_name

@@ -3,8 +3,8 @@
 import asyncio
 import random
 import secrets
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Callable
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 
 import structlog
@@ -19,7 +19,6 @@ from app_registry.fleet import Fleet, Touched
 from app_registry.follow import following
 from app_registry.generations import Generations
 from app_registry.identities import Identities
-from app_registry.lease import Holder, Lease, LeaseLost
 from app_registry.operations import Operations
 from app_registry.project_requests import ProjectRequests
 from app_registry.publisher import Publisher
@@ -34,6 +33,7 @@ from app_registry.work_queue import WorkQueue
 from outrider.bus import BusError, BusSettings, Connection, connected
 from outrider.bus.buckets import KeyValue
 from outrider.bus.jetstream import JetStream
+from outrider.bus.lease import Holder, Lease, LeaseLost
 from outrider.bus.services import Endpoint, serve
 from outrider.bus.topology import ensure
 from outrider.identity import credentials
@@ -41,12 +41,16 @@ from outrider.identity.signatures import public_key
 from outrider.names import AppName, ClusterName
 from outrider.subjects import SETTINGS
 from outrider.tasks import background
-from outrider.topology import APPLICATIONS, CONDITIONS, HUB, SOURCES
+from outrider.topology import APPLICATIONS, CONDITIONS, HUB, REGISTRY, SOURCES
 from outrider.version import VERSION
 
 log = structlog.get_logger()
 
 NAME = "app-registry"
+LEASE = "lease"
+LEASE_S = 8.0
+# A registry that was killed is replaced after this; what one that was frozen writes when it wakes has a number that the edges
+# refuse, and is written over.
 CONCURRENT_MAX = 512
 # Applications brought in line at a time; the bus bounds how many publishes are unacknowledged.
 
@@ -55,15 +59,14 @@ async def run(settings: Settings) -> None:
     """Run the process. Ends only by cancellation or by the first loop that fails."""
     bus = credentials.bus_settings(settings.credentials, settings.servers)
     holder = Holder(settings.replica, secrets.token_hex(8))
-    first_term = True
-    async with _connected(bus) as connection:
+    async with connected(bus, alone=True) as connection:
         await _declare(connection)
+        lease = Lease(JetStream(connection), REGISTRY, LEASE, holder, ttl_s=LEASE_S)
         while True:
             try:
-                async with Lease(JetStream(connection), holder, take_over=first_term).held():
+                async with lease.held():
                     await _term(settings, bus)
             except LeaseLost as error:
-                first_term = False
                 _end_if_cancelled()
                 log.warning("stopped working", reason=str(error))
 
@@ -84,20 +87,11 @@ async def _declare(connection: Connection) -> None:
 async def _term(settings: Settings, bus: BusSettings) -> None:
     """Work for as long as the lease is held, on a connection of its own: once that is closed, nothing is written any more."""
     async with AsyncExitStack() as opened:
-        connection = await opened.enter_async_context(_connected(bus))
+        connection = await opened.enter_async_context(connected(bus, alone=True))
         registry = Registry(settings, bus, connection, JetStream(connection))
         # Closed before those who answer on it end: no request reaches a registry that is on its way out.
         async with background(registry.serve(), name="serve"), opened.pop_all():
             await registry.work()
-
-
-@asynccontextmanager
-async def _connected(bus: BusSettings) -> AsyncIterator[Connection]:
-    """Connect with an inbox of one's own: what another replica or an earlier process asked for is answered elsewhere."""
-    async with connected(bus, wait=False) as connection:
-        connection.inbox = f"{connection.inbox}.{secrets.token_hex(4)}"
-        await connection.wait_connected()
-        yield connection
 
 
 def _end_if_cancelled() -> None:

@@ -8,10 +8,10 @@ from typing import Any
 import structlog
 
 from app_registry import arguments
-from app_registry.entries import current
 from app_registry.fleet import Fleet
 from outrider.bus import WrongRevision
 from outrider.bus.buckets import KeyValue
+from outrider.bus.entries import current
 from outrider.bus.jetstream import JetStream
 from outrider.bus.services import Endpoint, RequestRefused
 from outrider.names import token

@@ -15,12 +15,12 @@ from collections.abc import Callable
 import structlog
 
 from app_registry.desired import tombstone
-from app_registry.entries import current
 from app_registry.fleet import Fleet
 from app_registry.generations import Generations
 from app_registry.publisher import Publisher
 from app_registry.work_queue import WorkQueue
 from outrider.backoff import Backoff
+from outrider.bus.entries import current
 from outrider.bus.jetstream import JetStream
 from outrider.names import AppName, ClusterName, token
 from outrider.topology import STATUSES

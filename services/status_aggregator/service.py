@@ -1,16 +1,16 @@
 """The aggregator, wired: it answers at once, and folds while it holds the lease."""
 
 import asyncio
-import secrets
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import structlog
 
-from outrider.bus import BusError, BusSettings, Connection, connected
+from outrider.bus import BusError, Connection, connected
 from outrider.bus.buckets import KeyValue
 from outrider.bus.jetstream import JetStream
+from outrider.bus.lease import Holder, Lease, LeaseLost
 from outrider.bus.services import serve
 from outrider.bus.topology import ensure
 from outrider.identity import credentials
@@ -19,10 +19,10 @@ from outrider.version import VERSION
 from status_aggregator import scrape
 from status_aggregator.folding import Around, Folding
 from status_aggregator.journal import JournalReader
-from status_aggregator.lease import Lease, LeaseLost
 from status_aggregator.metrics import Sources, exposition
 from status_aggregator.presence import Presence
 from status_aggregator.queries import Queries
+from status_aggregator.records import WRITER
 from status_aggregator.registrations import Registrations
 from status_aggregator.rejections import Rejections
 from status_aggregator.settings import Address, InvalidSetting, Settings
@@ -36,20 +36,8 @@ async def run(settings: Settings) -> None:
     """Wire the process. Ends only by cancellation or by the first loop that fails."""
     bus = credentials.bus_settings(settings.credentials, settings.servers)
     sources = Sources(View(settings.freshness), Rejections())
-    async with _metrics(settings, sources), connected_alone(bus) as connection:
+    async with _metrics(settings, sources), connected(bus, alone=True) as connection:
         await work(settings, connection, sources)
-
-
-@asynccontextmanager
-async def connected_alone(bus: BusSettings) -> AsyncIterator[Connection]:
-    """Connect with an inbox that no other aggregator has: they share a name, and so do a killed one and its successor.
-
-    What the server still sends to the one must not be taken for an answer by the other.
-    """
-    async with connected(bus, wait=False) as connection:
-        connection.inbox = f"{connection.inbox}.{secrets.token_hex(4)}"
-        await connection.wait_connected()
-        yield connection
 
 
 async def work(settings: Settings, connection: Connection, sources: Sources) -> None:
@@ -61,7 +49,8 @@ async def work(settings: Settings, connection: Connection, sources: Sources) -> 
     presence = Presence(connection, registrations.keys, sources.rejections)
     journal = JournalReader(js, sources.rejections)
     queries = Queries(view, KeyValue(js, STATUSES), journal, watching.ready, _now_ms)
-    lease = Lease(js, settings.instance, connection.unique_name(), settings.lease_s)
+    holder = Holder(settings.instance, connection.unique_name())
+    lease = Lease(js, STATUSES, WRITER, holder, ttl_s=settings.lease_s)
     around = Around(
         js,
         view,

@@ -9,8 +9,10 @@ from typing import NamedTuple, Self
 
 from status_aggregator.edge import Limits
 from status_aggregator.freshness import HEARTBEAT_S, FreshnessLimits
-from status_aggregator.lease import TERM_S
 from status_aggregator.mending import MendingSettings
+
+LEASE_S = 9.0
+# An aggregator that is silent for longer is replaced. A renewal is one small write each quarter of it.
 
 
 class InvalidSetting(Exception):
@@ -43,7 +45,7 @@ class Settings:
     # OUTRIDER_INSTANCE: which of several aggregators this is, the same after a restart
     freshness: FreshnessLimits = field(default_factory=FreshnessLimits)
     # OUTRIDER_HEARTBEAT: seconds between heartbeats of an edge; unheard for two of them, a state is stale
-    lease_s: float = TERM_S
+    lease_s: float = LEASE_S
     # OUTRIDER_LEASE: seconds of silence after which another aggregator folds in this one's place
     limits: Limits = field(default_factory=Limits)
     mending: MendingSettings = field(default_factory=MendingSettings)
@@ -61,7 +63,7 @@ class Settings:
             is_metrics_asked_for=bool(metrics),
             instance=env.get("OUTRIDER_INSTANCE", "") or socket.gethostname(),
             freshness=FreshnessLimits(_seconds(env, "OUTRIDER_HEARTBEAT", HEARTBEAT_S)),
-            lease_s=_seconds(env, "OUTRIDER_LEASE", TERM_S),
+            lease_s=_seconds(env, "OUTRIDER_LEASE", LEASE_S),
         )
 
 

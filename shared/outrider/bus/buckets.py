@@ -59,9 +59,13 @@ class KeyValue:
         """Store a value if the key is still at `revision` (0: never written); WrongRevision otherwise."""
         return await self._js.publish(self._prefix + key, value, {_EXPECTED: str(revision)})
 
-    async def delete(self, key: str) -> None:
-        """Delete a key. A marker stays, so that watchers learn of it. Idempotent."""
-        await self._js.publish(self._prefix + key, b"", {_OPERATION: "DEL"})
+    async def delete(self, key: str, revision: int | None = None) -> None:
+        """Delete a key, if it is still at `revision` where one is given; WrongRevision otherwise. Idempotent without one.
+
+        A marker stays, so that watchers learn of it.
+        """
+        expected = {} if revision is None else {_EXPECTED: str(revision)}
+        await self._js.publish(self._prefix + key, b"", {_OPERATION: "DEL", **expected})
 
     async def watch(self, keys: str = ">") -> AsyncIterator[Changes]:
         """Yield the newest value of every key, then every change, for ever."""

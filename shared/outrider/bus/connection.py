@@ -69,7 +69,7 @@ class Answers:
 class Connection:
     """A supervised connection; made by `connected`."""
 
-    def __init__(self, settings: BusSettings, rng: random.Random) -> None:
+    def __init__(self, settings: BusSettings, rng: random.Random, *, alone: bool = False) -> None:
         self._settings = settings
         self._rng = rng
         self._client: Client | None = None
@@ -82,7 +82,7 @@ class Connection:
         # Another process of the same name, or this one before a restart, must not count through the same numbers.
         self._next_token = rng.getrandbits(24)
         self.name = settings.user().name
-        self.inbox = settings.user().inbox
+        self.inbox = settings.user().inbox + (f".{rng.getrandbits(32):x}" if alone else "")
         self.on_connected: list[Callable[[], Awaitable[None]]] = []
         self.on_dropped: list[Callable[[], None]] = []
 
@@ -300,10 +300,14 @@ def _message(message: Msg) -> Message:
 
 @asynccontextmanager
 async def connected(
-    settings: BusSettings, *, rng: random.Random | None = None, wait: bool = True
+    settings: BusSettings, *, rng: random.Random | None = None, wait: bool = True, alone: bool = False
 ) -> AsyncIterator[Connection]:
-    """Open a supervised connection; with `wait`, enter only once it is up (hubs), else at once (agents work offline)."""
-    connection = Connection(settings, rng or random.SystemRandom())
+    """Open a supervised connection; with `wait`, enter only once it is up (hubs), else at once (agents work offline).
+
+    `alone`: with an inbox that no other process of the same name hears, nor this one's successor. Replicas need it: they share a
+    name, and would take each other's answers.
+    """
+    connection = Connection(settings, rng or random.SystemRandom(), alone=alone)
     async with background(connection.supervise(), name="bus connection"):
         if wait:
             await connection.wait_connected()

@@ -5,11 +5,10 @@ from typing import Any
 
 import pytest
 
-from app_registry.lease import FREE, Holder, Lease, LeaseLost
-from outrider import codec
 from outrider.bus import NoResponders, RequestTimedOut
 from outrider.bus.buckets import KeyValue
 from outrider.bus.jetstream import JetStream
+from outrider.bus.lease import Holder, Lease, LeaseLost
 from outrider.names import AppName
 from outrider.tasks import background
 from outrider.topology import REGISTRY
@@ -17,6 +16,28 @@ from outrider.topology import REGISTRY
 from .conftest import Fleet, eventually, running
 
 TTL_S = 1.0
+
+
+def lease(js: JetStream, name: str, instance: str, ttl_s: float = TTL_S) -> Lease:
+    return Lease(js, REGISTRY, "lease", Holder(name, instance), ttl_s=ttl_s)
+
+
+async def test_a_lease_that_another_version_wrote_is_waited_for_like_any_other(hub: Any) -> None:
+    async with hub.connect("registry") as connection:
+        js = JetStream(connection)
+        await KeyValue(js, REGISTRY).put("lease", b"\x92\xa3one\xa1x")
+        begun_s = asyncio.get_running_loop().time()
+        async with asyncio.timeout(20), lease(js, "one", "y").held():
+            assert asyncio.get_running_loop().time() - begun_s >= TTL_S
+
+
+async def test_who_gives_the_lease_back_does_not_take_it_from_its_successor(hub: Any) -> None:
+    async with hub.connect("registry") as connection:
+        js = JetStream(connection)
+        bucket = KeyValue(js, REGISTRY)
+        async with asyncio.timeout(20), lease(js, "one", "x", 600).held():
+            await bucket.put("lease", Holder("two", "y").pack())
+        assert Holder.unpack((await bucket.get("lease")).value) == Holder("two", "y")
 
 
 async def test_a_second_registry_waits_and_takes_over_when_the_first_one_stops(fleet: Fleet) -> None:
@@ -53,9 +74,9 @@ async def _instances(fleet: Fleet) -> list[bytes]:
 async def test_a_lease_that_is_not_renewed_is_taken_after_its_time(hub: Any) -> None:
     async with hub.connect("registry") as connection:
         js = JetStream(connection)
-        await KeyValue(js, REGISTRY).put("lease", codec.canonical(["frozen", "x"]))
+        await KeyValue(js, REGISTRY).put("lease", Holder("frozen", "x").pack())
         begun_s = asyncio.get_running_loop().time()
-        async with asyncio.timeout(20), Lease(js, Holder("two", "y"), take_over=True, ttl_s=TTL_S).held():
+        async with asyncio.timeout(20), lease(js, "two", "y", TTL_S).held():
             assert asyncio.get_running_loop().time() - begun_s >= TTL_S
 
 
@@ -65,10 +86,10 @@ async def test_a_lease_that_is_renewed_is_not_taken(hub: Any) -> None:
         taken = asyncio.Event()
 
         async def wait_for_it() -> None:
-            async with Lease(js, Holder("two", "y"), take_over=True, ttl_s=TTL_S).held():
+            async with lease(js, "two", "y", TTL_S).held():
                 taken.set()
 
-        held = Lease(js, Holder("one", "x"), take_over=True, ttl_s=TTL_S).held()
+        held = lease(js, "one", "x", TTL_S).held()
         async with held, background(wait_for_it(), name="wait"):
             bucket, renewals = KeyValue(js, REGISTRY), 0
             async with asyncio.timeout(30):
@@ -84,8 +105,8 @@ async def test_a_lease_that_is_renewed_is_not_taken(hub: Any) -> None:
 async def test_who_was_killed_and_starts_again_under_its_name_need_not_wait(hub: Any) -> None:
     async with hub.connect("registry") as connection:
         js = JetStream(connection)
-        await KeyValue(js, REGISTRY).put("lease", codec.canonical(["one", "killed"]))
-        async with asyncio.timeout(5), Lease(js, Holder("one", "again"), take_over=True, ttl_s=600).held():
+        await KeyValue(js, REGISTRY).put("lease", Holder("one", "killed").pack())
+        async with asyncio.timeout(5), lease(js, "one", "again", 600).held():
             pass
 
 
@@ -94,8 +115,8 @@ async def test_who_has_lost_the_lease_stops(hub: Any) -> None:
         js = JetStream(connection)
 
         async def work_and_be_robbed() -> None:
-            async with asyncio.timeout(10), Lease(js, Holder("one", "x"), take_over=True, ttl_s=TTL_S).held():
-                await KeyValue(js, REGISTRY).put("lease", codec.canonical(["two", "y"]))
+            async with asyncio.timeout(10), lease(js, "one", "x", TTL_S).held():
+                await KeyValue(js, REGISTRY).put("lease", Holder("two", "y").pack())
                 await asyncio.get_running_loop().create_future()
 
         with pytest.raises(LeaseLost):
@@ -109,7 +130,7 @@ async def test_a_registry_that_loses_its_lease_answers_nobody_until_it_has_it_ag
         await fleet.deliver(edge)
         async with fleet.hub.connect("registry") as thief:
             bucket = KeyValue(JetStream(thief), REGISTRY)
-            await bucket.put("lease", codec.canonical(["thief", "x"]))
+            await bucket.put("lease", Holder("thief", "x").pack())
 
             async def silent() -> bool:
                 try:
@@ -124,7 +145,7 @@ async def test_a_registry_that_loses_its_lease_answers_nobody_until_it_has_it_ag
             await eventually(silent)
             with pytest.raises((NoResponders, RequestTimedOut)):
                 await edge.ask()
-            await bucket.put("lease", codec.canonical([FREE, ""]))
+            await bucket.delete("lease")
         await fleet.ready()
         await fleet.deliver(edge, "menu")
         assert edge.held[AppName("menu")].counter == 2

@@ -18,6 +18,7 @@ from outrider.backoff import Backoff
 from outrider.bus import BusSettings, Connection, connected
 from outrider.bus.buckets import KeyValue
 from outrider.bus.jetstream import JetStream
+from outrider.bus.lease import Holder
 from outrider.bus.services import ask
 from outrider.bus.topology import ensure
 from outrider.identity.keys import KeyPair
@@ -30,7 +31,6 @@ from status_aggregator import service
 from status_aggregator.document import check
 from status_aggregator.edge import Limits
 from status_aggregator.folding import Around, Folding
-from status_aggregator.lease import Holder
 from status_aggregator.mending import MendingSettings
 from status_aggregator.metrics import Sources
 from status_aggregator.presence import Presence
@@ -99,7 +99,7 @@ class Fleet:
         settings = Settings(**{**self.settings.__dict__, **changes})
         sources = Sources(View(settings.freshness), self.rejections)
         async with (
-            service.connected_alone(bus or self.hub.settings("aggregator")) as connection,
+            connected(bus or self.hub.settings("aggregator"), alone=True) as connection,
             background(service.work(settings, connection, sources), name="aggregator"),
         ):
             yield sources
@@ -153,7 +153,7 @@ class Fleet:
         watching = KeyValue(JetStream(self.registry), STATUSES).watch(WRITER)
         async with asyncio.timeout(WITHIN_S), aclosing(watching):  # type: ignore[type-var]
             async for changes in watching:
-                if any(c.value and Holder.unpack(c.value).instance == instance for c in changes.changes):
+                if any(c.value and Holder.unpack(c.value).name == instance for c in changes.changes):
                     return
 
     async def ask(self, verb: str, **arguments: Any) -> Any:

@@ -15,9 +15,9 @@ from tests.unit.status_aggregator.edge_model import status
 from outrider.backoff import Backoff
 from outrider.bus.buckets import KeyValue
 from outrider.bus.jetstream import JetStream
+from outrider.bus.lease import Holder, Lease, LeaseLost
 from outrider.topology import STATUSES
 from outrider_playground.wan import WanLink
-from status_aggregator.lease import Holder, Lease, LeaseLost
 from status_aggregator.records import WRITER
 
 
@@ -75,13 +75,16 @@ async def test_who_has_lost_the_lease_learns_it_with_the_next_renewal(fleet: Fle
         js = JetStream(connection)
 
         async def hold_until_it_is_lost() -> None:
-            async with asyncio.timeout(WITHIN_S), Lease(js, "first", "1", term_s=0.3).held():
+            async with (
+                asyncio.timeout(WITHIN_S),
+                Lease(js, STATUSES, WRITER, Holder("first", "1"), ttl_s=0.3).held(),
+            ):
                 await KeyValue(js, STATUSES).put(WRITER, Holder("second", "2").pack())
                 await asyncio.Event().wait()
 
         with pytest.raises(LeaseLost):
             await hold_until_it_is_lost()
-        assert Holder.unpack((await KeyValue(js, STATUSES).get(WRITER)).value).instance == "second"
+        assert Holder.unpack((await KeyValue(js, STATUSES).get(WRITER)).value).name == "second"
 
 
 async def test_an_own_renewal_whose_answer_was_lost_is_no_other_holders(fleet: Fleet) -> None:
@@ -89,7 +92,7 @@ async def test_an_own_renewal_whose_answer_was_lost_is_no_other_holders(fleet: F
         js = JetStream(connection)
         bucket = KeyValue(js, STATUSES)
 
-        async with Lease(js, "first", "1", term_s=0.3).held():
+        async with Lease(js, STATUSES, WRITER, Holder("first", "1"), ttl_s=0.3).held():
             written = await bucket.put(WRITER, Holder("first", "1").pack())
 
             async def is_renewed() -> bool | None:

@@ -94,6 +94,6 @@ def test_generators_are_combined_two_levels_deep_and_no_deeper() -> None:
     combined: dict[str, Any] = {"list": {}}
     for _ in range(2):
         combined = {"matrix": {"generators": [combined, {"list": {}}]}}
-    assert parse(with_spec(generators=[combined]))
+    assert parse(with_spec(generators=[combined])).name == "tills"
     with pytest.raises(InvalidManifest, match="more than two levels deep"):
         parse(with_spec(generators=[{"matrix": {"generators": [combined, {"list": {}}]}}]))

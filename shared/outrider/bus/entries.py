@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from outrider.bus import NotFound
+from outrider.bus.errors import NotFound
 from outrider.bus.jetstream import JetStream, Stored
 from outrider.topology import Bucket
 
