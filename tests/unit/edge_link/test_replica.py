@@ -84,12 +84,9 @@ def test_a_tombstone_is_forgotten_only_if_nothing_newer_came(tmp_path: Path) -> 
         assert holdings.highest == (1, 2)
 
 
-def test_unused_bundles_are_dropped_oldest_first_and_used_ones_never(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("edge_agent.replica.bundles.UNUSED_MAX_BYTES", 2500)
+def test_unused_bundles_are_dropped_oldest_first_and_used_ones_never(tmp_path: Path) -> None:
     with opened(tmp_path / "replica.sqlite") as database:
-        bundles = Bundles(database)
+        bundles = Bundles(database, unused_max_bytes=2500)
         holdings = Holdings(database, bundles)
         blobs = [codec.canonical([delta.digest(b"%d.%d" % (n, m)) for m in range(30)]) for n in range(6)]
         for n, blob in enumerate(blobs, start=1):
