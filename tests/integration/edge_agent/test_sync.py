@@ -137,12 +137,12 @@ async def test_a_manifest_without_a_name_is_named_by_its_place(agent: Agent, sit
     assert await site.get(CONFIG_MAP, "good") is None
 
 
-async def test_a_hook_is_refused_by_name_and_never_silently_dropped(
+async def test_a_hook_that_does_not_exist_is_refused_by_name_and_never_silently_dropped(
     agent: Agent, site: Site, app: str
 ) -> None:
-    agent.desire(app, [config_map("h", hook="PreSync"), config_map("a")])
+    agent.desire(app, [config_map("h", hook="PreSink"), config_map("a")])
     document = await agent.until(app, failed)
-    assert "PreSync" in results(document)["h"][1]
+    assert "PreSink" in results(document)["h"][1]
     assert await site.get(CONFIG_MAP, "a") is None
 
 
