@@ -156,7 +156,7 @@ async def test_quantities_nulls_and_empty_values_are_no_difference(
 
 async def test_the_rules_of_an_aggregating_role_are_the_clusters(agent: Agent, site: Site, app: str) -> None:
     rules = [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}]
-    role = {
+    role: dict[str, Any] = {
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "ClusterRole",
         "metadata": {"name": app},
