@@ -51,6 +51,10 @@ class Checks:
             # An object that isn't shaped as its kind is: a server with another idea of the kind.
             return Health(UNKNOWN, "has a status that can't be read")
 
+    def judges(self, group: str, kind: str) -> bool:
+        """Say whether a kind has a check."""
+        return self._scripts.find(group, kind) is not None or built_in(group, kind) is not None
+
     def differing(self, other: Checks, kinds: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
         """Return those of the kinds (group and kind) that the other checks judge by another script."""
         return [sort for sort in kinds if self._text(*sort) != other._text(*sort)]

@@ -74,9 +74,9 @@ async def resource_tree(state: State, around: Surroundings, apps: Iterable[str])
     closer = [
         one
         for one in (*descent.members, *family_of_orphans.members)
-        if one.uid not in known and has_detail(one, around.site)
+        if one.uid not in known and has_detail(one, around.inventory.checks)
     ]
-    seen = await details(around.cluster, closer)
+    seen = await details(around.cluster, closer, around.inventory.checks)
     nodes = [*_nodes(descent, known, seen), *_missing(state, around)]
     truncated = listing.truncated or descent.truncated or family_of_orphans.truncated
     return _bounded(nodes, _nodes(family_of_orphans, {}, seen), listing, truncated=truncated)

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import fnmatch
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from edge_agent.applications.inventory import images_of
-from edge_agent.health import Health, check
-from edge_agent.health.checks import CHECKS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from edge_agent.applications.site_settings import ClusterSettings
+    from edge_agent.health import Checks, Health
     from edge_agent.tree.relative import Relative
 
 
@@ -26,19 +23,16 @@ class Detail:
     info: tuple[tuple[str, str], ...] = ()
 
 
-def has_detail(one: Relative, site: ClusterSettings) -> bool:
-    """Say whether the whole object says more than its metadata: its kind has a check, built in or the hub's."""
-    named = f"{one.key.group}/{one.key.kind}"
-    return not one.deleting and (
-        (one.key.group, one.key.kind) in CHECKS
-        or any(fnmatch.fnmatchcase(named, pattern) for pattern in site.health)
-    )
+def has_detail(one: Relative, checks: Checks) -> bool:
+    """Say whether the whole object says more than its metadata: its kind has a check."""
+    return not one.deleting and checks.judges(one.key.group, one.key.kind)
 
 
-def detail_of(one: Relative, found: Mapping[str, Any]) -> Detail:
+def detail_of(one: Relative, found: Mapping[str, Any], checks: Checks) -> Detail:
     """Read it."""
     info = _pod_info(found) if (one.key.group, one.key.kind) == ("", "Pod") else ()
-    return Detail(check(one.key.group, one.key.kind, found), tuple(sorted(set(images_of(found)))), info)
+    health = checks.check(one.key.group, one.key.kind, found)
+    return Detail(health, tuple(sorted(set(images_of(found)))), info)
 
 
 def revision_info(one: Relative) -> tuple[tuple[str, str], ...]:

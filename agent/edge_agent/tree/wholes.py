@@ -13,13 +13,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from edge_agent.cluster.names import Key, Object
+    from edge_agent.health import Checks
     from edge_agent.tree.relative import Relative
 
 # Above so many objects of one kind in one namespace, listing them all is fewer requests than asking for each.
 EACH_MAX = 8
 
 
-async def details(cluster: Cluster, wanted: Iterable[Relative]) -> dict[str, Detail]:
+async def details(cluster: Cluster, wanted: Iterable[Relative], checks: Checks) -> dict[str, Detail]:
     """Return the details of objects, by uid; those that are gone by now or can't be read have none."""
     found: dict[str, Detail] = {}
     groups: dict[tuple[Kind, str], dict[str, Relative]] = {}
@@ -30,7 +31,7 @@ async def details(cluster: Cluster, wanted: Iterable[Relative]) -> dict[str, Det
         def seen(whole: Object) -> None:
             one = members.get(str((whole.get("metadata") or {}).get("uid")))
             if one is not None:
-                found[one.uid] = detail_of(one, whole)
+                found[one.uid] = detail_of(one, whole, checks)
 
         if len(members) > EACH_MAX:
             await _list(cluster, kind, namespace, seen)
