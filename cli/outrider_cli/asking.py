@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, TypeVar
 
 from outrider_cli.finding import find
@@ -19,7 +18,9 @@ Result = TypeVar("Result")
 def asking(state: Path | None, command: Callable[[Hub], Awaitable[Result]]) -> Result:
     """Return what `command` makes of the hub that is meant; Failed if there is none."""
     place = find(state)
-    # The bus takes most of a command's start-up time: `--help` and wrong usage do without.
+    # These take most of a command's start-up time: `--help` and wrong usage do without.
+    import asyncio
+
     from outrider_cli.hub import opened
 
     async def connected_run() -> Result:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from outrider_cli.app.options import user_option
-from outrider_cli.applying import Applying, Outcome, apply_all, outline, projects_in
 from outrider_cli.asking import asking
 from outrider_cli.failure import Failed, Reported, note
 from outrider_cli.output import Format, emit, is_for_people, objects_option, styled
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from outrider_cli.applying import Outcome
     from outrider_cli.documents import Found
     from outrider_cli.hub import Hub
     from outrider_cli.kinds import Chosen
@@ -53,6 +53,8 @@ def apply(
 
 def carry_out(chosen: Chosen, state: Path | None, output: Format, *, dry_run: bool, user: str = "") -> None:
     """Check and write what was chosen, and print what became of it; Reported if something is refused."""
+    from outrider_cli.applying import Applying, apply_all, outline, projects_in
+
     for other in chosen.others:
         manifest = other.manifest or {}
         note(f"{other.place}: left out: {manifest['kind']} of {manifest['apiVersion']}")
@@ -92,6 +94,8 @@ def carry_out(chosen: Chosen, state: Path | None, output: Format, *, dry_run: bo
 
 
 async def _checked(hub: Hub, objects: Sequence[Found]) -> list[Outcome]:
+    from outrider_cli.applying import Applying, apply_all, projects_in
+
     with counting("checked", len(objects)) as count:
         applying = Applying(hub, dry_run=True, projects=projects_in(one.manifest for one in objects))
         return await apply_all(applying, objects, lambda _outcome: count())

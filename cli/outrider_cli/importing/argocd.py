@@ -175,6 +175,7 @@ def _carry_out(
             held,
             report,
             with_credentials=options.with_credentials,
-            tell=lambda outcome: tell(outcome, output),
+            # The report has told the warnings.
+            tell=lambda outcome: tell({**outcome, "warnings": []}, output),
         ),
     )

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from tests.integration.cli.conftest import Outrider
+from tests.integration.cli.conftest import Ended, Outrider
 from tests.integration.cli.hub_process import WITHIN_S, up
 from tests.integration.rendering.repositories import Repository
 
@@ -105,6 +105,101 @@ async def test_a_commit_reaches_a_cluster_by_the_commands_that_a_new_user_types(
             await done("app", "wait", "web", "--timeout", 30)
             assert await done("app", "delete", "web", "--cascade", "--wait") == "application/web deleted\n"
             assert json.loads(await done("app", "list", "-o", "json")) == []
+
+
+BESIDE = """
+apiVersion: argoproj.io/v1alpha1
+kind: AppProject
+metadata: {name: shops}
+spec:
+  sourceRepos: ["*"]
+  destinations: [{name: shop*, namespace: "*"}]
+  clusterResourceWhitelist: [{group: "", kind: Namespace}]
+  syncWindows: [{kind: allow, schedule: "* * * * *", duration: 1h, applications: ["*"]}]
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: argocd-cm}
+data:
+  resource.customizations.health.example.com_Till: |
+    return {status = "Healthy"}
+---
+"""
+
+
+async def test_each_command_does_what_it_says_on_a_real_hub_with_a_real_agent(
+    outrider: Outrider, cluster: SimulatedCluster, tmp_path: Path
+) -> None:
+    repository = Repository(tmp_path / "shops.git")
+    first = repository.commit({"web/deployment.yaml": DEPLOYMENT})
+    manifest = json.loads(application(repository.url))
+    manifest["spec"] |= {"project": "shops", "syncPolicy": {"syncOptions": ["CreateNamespace=true"]}}
+    state = tmp_path / "hub"
+    deployment = "apps:Deployment:shop/web"
+    with up(state, "--local-repositories", "--poll-interval", 3600):
+
+        async def ended(*arguments: object, status: int = 0, stdin: bytes = b"") -> Ended:
+            found = await outrider(*arguments, "--state", state, stdin=stdin)
+            log = (tmp_path / "agent.log").read_text()[-2000:]
+            assert found.status == status, (arguments, found.stdout, found.stderr, log)
+            return found
+
+        async def done(*arguments: object, status: int = 0, stdin: bytes = b"") -> str:
+            return (await ended(*arguments, status=status, stdin=stdin)).stdout
+
+        (tmp_path / "agent.log").touch()
+        await done("cluster", "add", "shop1", "--credentials-only", "--out", tmp_path / "shop1.creds")
+        assert "Europe/Berlin" in await done("cluster", "set", "shop1", "--time-zone", "Europe/Berlin")
+        async with asyncio.timeout(2 * WITHIN_S), agent(tmp_path):
+            # The application first: what it depends on is written before it.
+            stream = json.dumps(manifest).encode() + b"\n---\n" + BESIDE.encode()
+            applied = await done("app", "apply", "-f", "-", stdin=stream)
+            assert applied.splitlines() == [
+                "project/shops created", "settings/argocd-cm created", "application/web created",
+            ]  # fmt: skip
+            imported = await done("import", "argocd", "-f", "-", "--yes", stdin=stream)
+            assert imported.count(" unchanged") == 3
+
+            while "OutOfSync" not in (await outrider("app", "resources", "web", "--state", state)).stdout:
+                pass
+            missing = await done("app", "diff", "web", status=1)
+            assert "=== Deployment.apps shop/web is missing on the cluster ===" in missing
+            synced = await done("app", "sync", "web", "--wait", "--as", "anna")
+            assert "Succeeded" in synced
+            await done("app", "wait", "web", "--timeout", 30)
+            assert "anna" in await done("app", "history", "web")
+            assert deployment in await done("app", "resources", "web", "-o", "name")
+            assert f"{deployment}\n" in await done("app", "tree", "web", "-o", "name")
+            assert await done("app", "diff", "web") == "No differences.\n"
+            assert "Deployment.apps" in await done("app", "tree", "web", "--orphaned")
+            assert "web:1" in await done("app", "manifests", "web", "--live", "--resource", deployment)
+            assert "restart" in await done("app", "actions", "list", "web")
+            ran = await done("app", "actions", "run", "web", deployment, "restart")
+            assert "patched" in ran
+
+            second = repository.commit({"web/deployment.yaml": DEPLOYMENT.replace("web:1", "web:2")})
+            assert "web refreshed" in await done("app", "refresh", "web", "--hard")
+            while (await outrider("app", "diff", "web", "--state", state)).status == 0:
+                pass
+            assert "web:2" in await done("app", "diff", "web", "--fields", status=1)
+            await done("app", "sync", "web", "--wait", "--resource", deployment)
+            await done("app", "sync", "web", "--wait")
+            newest = json.loads(await done("app", "history", "web", "-o", "json"))[-1]
+            assert newest["revision"] == second
+            assert "Succeeded" in await done("app", "rollback", "web", "--wait")
+            assert "web:1" in await done("app", "manifests", "web", "--live", "--resource", deployment)
+            assert json.loads(await done("app", "history", "web", "-o", "json"))[-1]["revision"] == first
+            again = await done("app", "sync", "web", "--revision", second, "--wait")
+            assert "Succeeded" in again
+            refused = await ended("app", "terminate", "web", status=1)
+            assert refused.stderr.startswith("Error: ")
+            await ended("app", "approve", "web", status=1)
+
+            assert "shops" in await done("project", "list")
+            assert "* * * * *" in await done("project", "windows", "shops")
+            assert "1 applications" in (await ended("project", "delete", "shops", status=1)).stderr
+            assert "example.com/Till" in await done("settings", "get")
+            assert "settings updated" in await done("settings", "set", "--time-zone", "Europe/Paris")
 
 
 async def kubectl(folder: Path, *arguments: str, stdin: str) -> tuple[int | None, str, str]:
