@@ -133,13 +133,16 @@ class Cluster:
         dry_run: bool = False,
         strict: bool = False,
         manager: str = FIELD_MANAGER,
+        subresource: str = "",
     ) -> Applied:
-        """Change an object by a patch of the kind that `how` names. Raises `NotFound`.
+        """Change an object, or a subresource of it, by a patch of the kind that `how` names. Raises
+        `NotFound`, for a kind without that subresource too.
 
         A merge patch replaces lists as a whole: for what server-side apply can't mend, because it merges lists
         by key, so that an item whose key somebody changed would stay beside the desired one.
         """
-        return await self._write("PATCH", kind, key, patch, _written(dry_run, strict, manager), how)
+        query = _written(dry_run, strict, manager)
+        return await self._write("PATCH", kind, key, patch, query, how, subresource)
 
     async def _write(
         self,
@@ -149,9 +152,11 @@ class Cluster:
         body: Any,
         query: tuple[tuple[str, str], ...],
         content_type: str = JSON,
+        subresource: str = "",
     ) -> Applied:
         resource = await self.discovery.resource(kind)
         path = resource.collection(key.namespace) if method == "POST" else resource.path(key)
+        path += f"/{subresource}" if subresource else ""
         request = Request(method, path, str(key), query, body, content_type, secret=_secret(key))
         status, answer = await self._request(resource, request)
         return Applied(_object((status, answer)), created=status == 201)
