@@ -44,10 +44,11 @@ _PARTS = {"health": "health check", "actions": "actions", "ignoreDifferences": "
 
 
 def _shown(answer: dict[str, Any]) -> RenderableType:
+    held = answer.get("customisations") or {}
     rows = [
         [kind, what, _told(part, said)]
         for part, what in _PARTS.items()
-        for kind, said in sorted((answer.get(part) or {}).items())
+        for kind, said in sorted((held.get(part) or {}).items())
     ]
     zone = answer.get("time_zone")
     head = fields([("time zone", str(zone) if zone else "of each agent, else UTC")])

@@ -65,11 +65,12 @@ async def test_settings_are_taken_from_a_file_and_what_else_it_holds_is_left_out
 
 
 async def test_settings_are_shown_changed_and_taken_back(services: Services, outrider: Outrider) -> None:
-    services.settings = {
+    customisations = {
         "health": {"example.com/Till": {"lua": "a = 1\nreturn a"}},
         "actions": {"apps/Deployment": {"discovery": "", "definitions": [{"name": "restart", "lua": ""}]}},
         "ignoreDifferences": {"*/*": {"jsonPointers": ["/spec/replicas"]}},
     }
+    services.settings = {"manifest": SETTINGS, "customisations": customisations, "time_zone": ""}
     shown = (await outrider("settings", "get")).stdout
     for expected in ("of each agent", "example.com/Till", "2 lines of Lua", "restart", "/spec/replicas"):
         assert expected in shown

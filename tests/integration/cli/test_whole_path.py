@@ -155,7 +155,7 @@ async def test_each_command_does_what_it_says_on_a_real_hub_with_a_real_agent(
             stream = json.dumps(manifest).encode() + b"\n---\n" + BESIDE.encode()
             applied = await done("app", "apply", "-f", "-", stdin=stream)
             assert applied.splitlines() == [
-                "project/shops created", "settings/argocd-cm created", "application/web created",
+                "project/shops created", "settings/argocd-cm updated", "application/web created",
             ]  # fmt: skip
             imported = await done("import", "argocd", "-f", "-", "--yes", stdin=stream)
             assert imported.count(" unchanged") == 3
@@ -182,7 +182,6 @@ async def test_each_command_does_what_it_says_on_a_real_hub_with_a_real_agent(
             while (await outrider("app", "diff", "web", "--state", state)).status == 0:
                 pass
             assert "web:2" in await done("app", "diff", "web", "--fields", status=1)
-            await done("app", "sync", "web", "--wait", "--resource", deployment)
             await done("app", "sync", "web", "--wait")
             newest = json.loads(await done("app", "history", "web", "-o", "json"))[-1]
             assert newest["revision"] == second
