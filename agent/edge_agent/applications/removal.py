@@ -75,6 +75,8 @@ def _begin(state: State, progress: Progress, removal: Removal, around: Surroundi
     name = "removal-" + "-".join(map(str, removal.generation))
     if progress.hooks.sync != name:
         progress.hooks = progress.hooks.next(name)
+        # What was approved was a sync's pruning.
+        progress.approvals = ()
         progress.operation = {
             "phase": "Running",
             "message": "is being removed",

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from edge_agent.applications.ending import refuse
 from edge_agent.applications.gate import gate_of
 from edge_agent.applications.history import entry_of
+from edge_agent.applications.keeping import keep, read_progress
 from edge_agent.applications.model import Removal
 from edge_agent.applications.progress import Approval, Progress
 from edge_agent.applications.requests import Approve, Refresh, Rollback, Sync, Terminate
 from edge_agent.sync import policy_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from edge_agent.applications.history import History
     from edge_agent.applications.model import Desired
     from edge_agent.applications.requests import Operation
@@ -24,9 +28,15 @@ if TYPE_CHECKING:
 
 
 def refusal(
-    operation: Operation, newest: Desired | Removal | None, state: State, around: Surroundings
+    operation: Operation,
+    newest: Desired | Removal | None,
+    waiting: Sequence[Operation],
+    state: State,
+    around: Surroundings,
 ) -> str:
-    """Return why something can't be done, in a sentence for the person who asks; empty: it can."""
+    """Return why something can't be done, in a sentence for the person who asks; empty: it can. `waiting`: what
+    was asked for before and isn't written down yet.
+    """
     if isinstance(operation, Refresh):
         return ""
     app, desired = state.app, newest
@@ -35,17 +45,30 @@ def refusal(
     match operation:
         case Sync() | Rollback():
             return (
-                _busy(state)
+                _busy(waiting, state)
                 or _blocked(operation, desired, state, around)
                 or _barred(operation, desired, state)
             )
         case Terminate():
-            return "" if _goes_on(state) else f"no sync of {app} is under way, and none is tried again"
+            asked = any(isinstance(other, Sync | Rollback) for other in waiting)
+            return (
+                "" if asked or _goes_on(state) else f"no sync of {app} is under way, and none is tried again"
+            )
         case Approve():
             return (
                 "" if _is_running(state) else f"no sync of {app} is under way that could wait for an approval"
             )
     return ""
+
+
+async def take_all(waiting: list[Operation], state: State, around: Surroundings) -> None:
+    """Write requests down before anything is done for them, so that a restart loses none; they wait no more."""
+    if not waiting:
+        return
+    progress = await read_progress(state, around)
+    while waiting:
+        take(waiting.pop(0), state, progress, around)
+    await keep(state, around)
 
 
 def take(operation: Operation, state: State, progress: Progress, around: Surroundings) -> None:
@@ -57,6 +80,8 @@ def take(operation: Operation, state: State, progress: Progress, around: Surroun
             progress.request, progress.tried = operation, 0
         case Rollback():
             progress.request, progress.tried = _rolled_back(operation, progress.history), 0
+            if progress.request is None:
+                refuse(_unknown(operation, state), state, progress, around)
         case Terminate():
             if _goes_on(state):
                 progress.ending = f"terminated by {operation.initiated_by or 'unknown'}"
@@ -80,8 +105,10 @@ def _rolled_back(operation: Rollback, history: History) -> Sync | None:
     )
 
 
-def _busy(state: State) -> str:
+def _busy(waiting: Sequence[Operation], state: State) -> str:
     progress, app = state.progress, state.app
+    if any(isinstance(other, Sync | Rollback) for other in waiting):
+        return f"a sync of {app} was asked for just before; terminate it first"
     if progress is None:
         return ""
     waits = progress.request is not None and progress.tried == 0

@@ -17,20 +17,17 @@ from typing import TYPE_CHECKING
 import structlog
 
 from edge_agent.applications.document import report
-from edge_agent.applications.keeping import keep, read_progress
 from edge_agent.applications.model import (
     Desired,
     Generation,
     Operation,
     Removal,
     RequestRefused,
-    Rollback,
-    Sync,
     Terminate,
 )
 from edge_agent.applications.reconcile import reconcile
 from edge_agent.applications.removal import remove
-from edge_agent.applications.requested import refusal, take
+from edge_agent.applications.requested import refusal, take_all
 from edge_agent.applications.sight import Blind
 from edge_agent.applications.state import State, set_error
 from edge_agent.cluster import Kind, Transient
@@ -98,11 +95,7 @@ class Worker:
     def request(self, operation: Operation) -> None:
         """Take in what somebody asks for. Raises `RequestRefused`."""
         state = self.state
-        asks = isinstance(operation, Sync | Rollback)
-        queued = asks and any(isinstance(other, Sync | Rollback) for other in self._requests)
-        why = refusal(operation, self._newest, state, self._around)
-        if queued and not why:
-            why = f"a sync of {state.app} was asked for just before; terminate it first"
+        why = refusal(operation, self._newest, self._requests, state, self._around)
         if why:
             raise RequestRefused(why)
         if isinstance(operation, Terminate) and state.running is not None:
@@ -142,7 +135,7 @@ class Worker:
         state, settings = self.state, self._around.settings
         try:
             self._take_newest()
-            await self._take_requests()
+            await take_all(self._requests, state, self._around)
             if state.removal is not None:
                 wait_s = await self._remove()
             else:
@@ -194,17 +187,6 @@ class Worker:
             self.state.desired = self.state.desired or self._desired
         else:
             self.state.desired, self.state.removal = self._newest, None
-
-    async def _take_requests(self) -> None:
-        """Write requests down before anything is done for them: a restart must not lose one."""
-        if not self._requests:
-            return
-        await read_progress(self.state, self._around)
-        requests, self._requests = self._requests, []
-        if self.state.progress is not None:
-            for operation in requests:
-                take(operation, self.state, self.state.progress, self._around)
-        await keep(self.state, self._around)
 
     async def _remove(self) -> float | None:
         if await remove(self.state, self._around):

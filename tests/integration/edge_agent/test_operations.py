@@ -35,6 +35,7 @@ from .site import (
     running,
     synced,
 )
+from .test_hooks import JOB, job, jobs
 
 if TYPE_CHECKING:
     from outrider_playground.kubernetes import SimulatedCluster
@@ -282,6 +283,66 @@ async def test_a_termination_survives_the_agent(site: Site, settings: Settings, 
         assert document["sync"]["status"] == "OutOfSync"
         agent.ask(app, resources=(Selector("", "ConfigMap", "a"),))
         await site.until(CONFIG_MAP, "a", lambda live: live is not None)
+
+
+async def test_a_termination_that_a_crash_cut_off_is_carried_out(
+    site: Site, settings: Settings, app: str
+) -> None:
+    store = MemoryProgress()
+    async with running(site, settings, store) as agent:
+        agent.desire(app, [STUCK, config_map("a")])
+        await agent.until(app, waits_for_health)
+        await agent.settle(app)
+    # What is written down of a request before anything is done for it.
+    store.values[app] = {**store.values[app], "ending": "terminated by jo"}
+    async with running(site, settings, store) as agent:
+        agent.desire(app, [STUCK, config_map("a")])
+        document = await agent.until(app, failed)
+        assert document["operationState"]["message"] == "terminated by jo"
+        await agent.settle(app)
+        assert store.values[app]["ending"] == ""
+
+
+async def test_a_terminated_sync_stops_its_hooks(agent: Agent, site: Site, app: str) -> None:
+    migration = job("migrate", "PreSync")
+    migration["spec"]["suspend"] = True
+    agent.desire(app, [migration, config_map("a")])
+    await agent.until(
+        app, lambda document: "hook Job migrate" in document.get("operationState", {}).get("message", "")
+    )
+    agent.applications.request(app, Terminate("jo"))
+    document = await agent.until(app, failed)
+    assert document["operationState"]["message"] == "terminated by jo"
+    await site.until(JOB, "migrate", lambda live: live is None)
+    await agent.settle(app)
+    assert await site.get(CONFIG_MAP, "a") is None
+
+
+async def test_a_sync_that_took_too_long_stops_its_hooks_before_it_is_tried_again(
+    agent: Agent, site: Site, app: str
+) -> None:
+    migration = job("migrate-", "PreSync", generated=True)
+    migration["spec"]["suspend"] = True
+    retry = {"limit": 1, "backoff": {"duration": "1ms", "maxDuration": "1ms"}}
+    agent.desire(
+        app,
+        [migration, config_map("a")],
+        sync={"automated": {}, "retry": retry},
+        annotations={"outrider.dev/sync-timeout": "300ms"},
+    )
+    await agent.until(app, lambda document: "gave up" in conditions(document).get("SyncError", ""))
+    await agent.settle(app)
+    for name in await jobs(site):
+        await site.until(JOB, name, lambda live: live is None)
+
+
+async def test_a_rollback_runs_no_hooks(agent: Agent, site: Site, app: str) -> None:
+    migration = job("migrate", "PreSync", hook_delete_policy="HookSucceeded")
+    await deployed(agent, app, [migration, config_map("a", {"v": "1"})], [config_map("a", {"v": "2"})])
+    await site.until(JOB, "migrate", lambda live: live is None)
+    agent.applications.request(app, Rollback("1", 0))
+    document = await agent.until(app, lambda document: ids(document) == [0, 1, 2])
+    assert [one["name"] for one in document["operationState"]["syncResult"]["resources"]] == ["a"]
 
 
 async def test_retries_of_a_failed_sync_can_be_terminated(

@@ -62,7 +62,7 @@ def state(**progress: Any) -> State:
 
 async def why(operation: Operation, spec: dict[str, Any], found: State) -> str:
     found.policy = policy_of(spec)
-    return refusal(operation, desired(**spec), found, around())
+    return refusal(operation, desired(**spec), (), found, around())
 
 
 async def test_a_sync_of_what_is_desired_may_always_be_asked_for() -> None:
@@ -121,9 +121,9 @@ async def test_an_approval_needs_something_that_could_wait_for_it() -> None:
     assert "no sync of till is under way" in await why(Approve(), {}, state())
     assert await why(Approve(), {}, state(attempt=Attempt("i", "Running"))) == ""
     removal = Removal("till", "uid", True, (1, 2))
-    assert refusal(Approve(), removal, state(), around()) == ""
-    assert "is being removed" in refusal(Sync("1"), removal, state(), around())
-    assert refusal(Refresh(), removal, state(), around()) == ""
+    assert refusal(Approve(), removal, (), state(), around()) == ""
+    assert "is being removed" in refusal(Sync("1"), removal, (), state(), around())
+    assert refusal(Refresh(), removal, (), state(), around()) == ""
 
 
 async def test_a_window_refuses_a_person_too_unless_it_lets_people_through() -> None:
