@@ -7,6 +7,7 @@ The template is text until its parameters are known, so only its shape is checke
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
+from pydantic.alias_generators import to_camel
 
 from outrider.names import project_name
 from outrider.spec.model import Model
@@ -140,6 +141,19 @@ class Generator(Model):
             raise ValueError(f"needs exactly one of list, clusters, git, matrix, merge, and {given}")
         return self
 
+    def rare(self) -> list[str]:
+        """Return the fields that are kept and that nothing is going to use soon."""
+        named = [(name, getattr(self, name)) for name in _GENERATORS if getattr(self, name) is not None]
+        found = [to_camel(name) for name, _ in named if name in _RARE]
+        for name, generator in named:
+            shown = to_camel(name.rstrip("_"))
+            found += [
+                f"{shown}.{to_camel(field)}"
+                for field in ("template", "flat_list")
+                if getattr(generator, field, None)
+            ]
+        return found
+
     @property
     def nested(self) -> "list[Generator]":
         """The generators that it combines."""
@@ -231,10 +245,13 @@ class ApplicationSetSpec(Model):
         for index, generator in enumerate(self.generators):
             for one in (generator, *generator.nested):
                 found += [
-                    f"spec.generators[{index}].{type(one).model_fields[name].alias}: kept; nothing generates from it"
-                    for name in _RARE
-                    if getattr(one, name) is not None
+                    f"spec.generators[{index}].{field}: kept; nothing generates from it"
+                    for field in one.rare()
                 ]
+        if self.strategy is not None and self.strategy.deletion_order:
+            found.append("spec.strategy.deletionOrder: kept, without effect")
+        if self.apply_nested_selectors:
+            found.append("spec.applyNestedSelectors: kept, without effect")
         return found
 
 

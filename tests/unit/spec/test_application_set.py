@@ -67,6 +67,21 @@ def test_a_rare_generator_is_kept_with_a_warning_that_names_it(rare: str) -> Non
     assert document.warnings[1] == f"spec.generators[0].{rare}: kept; nothing generates from it"
 
 
+def test_rare_fields_of_other_generators_are_kept_with_a_warning_too() -> None:
+    generators = [
+        {"clusters": {"flatList": True}},
+        {"list": {"elements": [{"a": "b"}], "template": TEMPLATE}},
+    ]
+    strategy = {"deletionOrder": "Reverse"}
+    document = parse(with_spec(generators=generators, strategy=strategy, applyNestedSelectors=True))
+    assert [warning.split(":")[0] for warning in document.warnings[1:]] == [
+        "spec.generators[0].clusters.flatList",
+        "spec.generators[1].list.template",
+        "spec.strategy.deletionOrder",
+        "spec.applyNestedSelectors",
+    ]
+
+
 @pytest.mark.parametrize(
     ("fields", "says"),
     [
