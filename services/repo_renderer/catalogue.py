@@ -1,4 +1,4 @@
-"""What this renderer has to render: sources by repository, and how to reach each repository. Fed by two buckets."""
+"""What this renderer has to render, by the places that its sources lie in, and how to reach each. Fed by two buckets."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -11,53 +11,94 @@ from outrider.codec import MalformedMessage
 from outrider.identity.sealing import CannotOpen, unseal
 from outrider.records import RepositoryRecord, SourceRecord, repository_key
 from outrider.rendering.git.access import RepositoryAccess
+from outrider.rendering.git.address import Address, parse_address
+from outrider.rendering.git.errors import AddressRefused
 from outrider.rendering.identity import RenderContext
-from outrider.spec.source import ApplicationSource
+from outrider.spec.source import ApplicationSource, Origin
 
 log = structlog.get_logger()
 
+DEFAULT_POOL = "default"
+
 
 @dataclass(frozen=True)
+class Place:
+    """A Git repository, Helm repository or registry. One URL may be two of them."""
+
+    origin: Origin
+    address: str
+
+    @classmethod
+    def of(cls, source: ApplicationSource) -> "Place":
+        """Return where a source lies."""
+        return cls(source.origin, source.address)
+
+
+@dataclass(frozen=True, eq=False)
 class Wanted:
-    """One distinct rendering that applications ask for. Without a context, a chart can't be rendered."""
+    """One distinct rendering that applications ask for: its sources, and what is known of the application."""
 
     key: str
-    repo_url: str
-    source: ApplicationSource
+    sources: tuple[ApplicationSource, ...]
     context: RenderContext | None
+    # None: nothing. With a project, the application itself; without, its release.
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """Where its sources lie, each place once."""
+        return tuple(dict.fromkeys(map(Place.of, self.sources)))
 
 
 @dataclass
 class Catalogue:
-    """The sources of one pool. `changed` holds the repositories whose sources or credentials changed."""
+    """The renderings of one pool. `changed` holds the places whose sources or credentials changed."""
 
     pool: str
     sealing_key: bytes | None
-    changed: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
-    _sources: dict[str, dict[str, Wanted]] = field(default_factory=dict)
-    # repository URL -> source key -> source
-    _repository_of: dict[str, str] = field(default_factory=dict)
+    changed: asyncio.Queue[Place] = field(default_factory=asyncio.Queue)
+    _sources: dict[Place, dict[str, Wanted]] = field(default_factory=dict)
+    # place -> source key -> what is wanted
+    _wanted: dict[str, Wanted] = field(default_factory=dict)
     _repositories: dict[str, RepositoryRecord] = field(default_factory=dict)
     # by repository key
 
-    def sources(self, repo_url: str) -> list[Wanted]:
-        """Return the sources of a repository."""
-        return list(self._sources.get(repo_url, {}).values())
+    def sources(self, place: Place) -> list[Wanted]:
+        """Return what is wanted of a place."""
+        return list(self._sources.get(place, {}).values())
 
-    def repositories(self) -> list[str]:
-        """Return the repositories that any source is in."""
+    def places(self) -> list[Place]:
+        """Return every place that a source lies in."""
         return list(self._sources)
 
-    def access(self, repo_url: str) -> RepositoryAccess:
-        """Return how to reach a repository; CannotOpen if its credentials are sealed to another renderer."""
-        record = self._repositories.get(repository_key(repo_url))
-        if record is None or not record.sealed:
-            return RepositoryAccess(repo_url)
+    def access(self, address: str) -> RepositoryAccess:
+        """Return how to reach a repository; CannotOpen if its credentials are another renderer's."""
+        record = self._repositories.get(repository_key(address)) or self._like(address)
+        if record is None:
+            return RepositoryAccess(address)
+        if record.pool not in (self.pool, DEFAULT_POOL):
+            raise CannotOpen(
+                f"{address} is served by pool {record.pool!r}: the renderer of pool {self.pool!r}, "
+                "which renders the sources beside it, can't reach it"
+            )
+        if not record.sealed:
+            return RepositoryAccess(address)
         if self.sealing_key is None:
             raise CannotOpen("this renderer has no key to open credentials: set OUTRIDER_KEYS")
         secret = unseal(record.sealed, self.sealing_key)
         names = ("username", "password", "ssh_private_key", "ssh_known_hosts", "tls_ca")
-        return RepositoryAccess(repo_url, **{name: str(secret.get(name) or "") for name in names})
+        return RepositoryAccess(address, **{name: str(secret.get(name) or "") for name in names})
+
+    def _like(self, address: str) -> RepositoryRecord | None:
+        """Return the record of the same repository by another spelling; for a registry, of the longest path that it is below."""
+        wanted = _parsed_address(address)
+        best: tuple[int, RepositoryRecord] | None = None
+        for record in self._repositories.values():
+            known = _parsed_address(record.url)
+            if wanted is not None and known is not None and _covers(known, wanted):
+                length = len(known.path)
+                if best is None or length > best[0]:
+                    best = (length, record)
+        return best[1] if best else None
 
     async def follow_sources(self, bucket: KeyValue, caught_up: asyncio.Event) -> None:
         """Take in bucket `sources`, for ever."""
@@ -77,31 +118,57 @@ class Catalogue:
 
     def put_source(self, change: Change) -> None:
         """Take in one change of bucket `sources`."""
-        before = self._repository_of.pop(change.key, None)
-        if before is not None:
-            self._sources[before].pop(change.key, None)
-            if not self._sources[before]:
-                del self._sources[before]
+        before = self._wanted.pop(change.key, None)
+        for place in before.places if before else ():
+            del self._sources[place][change.key]
+            if not self._sources[place]:
+                del self._sources[place]
         wanted = _parsed(change, self.pool)
         if wanted is not None:
-            self._sources.setdefault(wanted.repo_url, {})[change.key] = wanted
-            self._repository_of[change.key] = wanted.repo_url
-            self.changed.put_nowait(wanted.repo_url)
+            self._wanted[change.key] = wanted
+            for place in wanted.places:
+                self._sources.setdefault(place, {})[change.key] = wanted
+                self.changed.put_nowait(place)
 
     def put_repository(self, change: Change) -> None:
         """Take in one change of bucket `repositories`."""
-        if change.value is None:
-            gone = self._repositories.pop(change.key, None)
-            if gone is not None:
-                self.changed.put_nowait(gone.url)
-            return
-        try:
-            record = RepositoryRecord.unpack(change.value)
-        except MalformedMessage as error:
-            log.warning("repository record ignored", key=change.key, reason=str(error))
-            return
-        self._repositories[change.key] = record
-        self.changed.put_nowait(record.url)
+        gone = self._repositories.pop(change.key, None)
+        record = _unpacked(change)
+        if record is not None:
+            self._repositories[change.key] = record
+        for url in {one.url for one in (gone, record) if one is not None}:
+            known = _parsed_address(url)
+            for place in self.places():
+                asked = _parsed_address(place.address)
+                if place.address == url or (
+                    known is not None and asked is not None and _covers(known, asked)
+                ):
+                    self.changed.put_nowait(place)
+
+
+def _covers(known: Address, wanted: Address) -> bool:
+    """Tell whether credentials for one address are meant for another: the same, or what a registry's path is above."""
+    if (known.scheme, known.host, known.port) != (wanted.scheme, wanted.host, wanted.port):
+        return False
+    above, below = known.path.strip("/"), wanted.path.strip("/")
+    return above == below or (known.scheme == "oci" and below.startswith(f"{above}/"))
+
+
+def _parsed_address(url: str) -> Address | None:
+    try:
+        return parse_address(url)
+    except AddressRefused:
+        return None
+
+
+def _unpacked(change: Change) -> RepositoryRecord | None:
+    if change.value is None:
+        return None
+    try:
+        return RepositoryRecord.unpack(change.value)
+    except MalformedMessage as error:
+        log.warning("repository record ignored", key=change.key, reason=str(error))
+        return None
 
 
 def _parsed(change: Change, pool: str) -> Wanted | None:
@@ -109,11 +176,14 @@ def _parsed(change: Change, pool: str) -> Wanted | None:
         return None
     try:
         record = SourceRecord.unpack(change.value)
-        if record.pool != pool:
-            return None
-        source = ApplicationSource.model_validate(record.source)
-    except (MalformedMessage, ValidationError) as error:
+        return parsed(change.key, record) if record.pool == pool else None
+    except (MalformedMessage, ValidationError, TypeError) as error:
         log.warning("source record ignored", key=change.key, reason=type(error).__name__)
         return None
+
+
+def parsed(key: str, record: SourceRecord) -> Wanted:
+    """Return what a record wants; ValidationError or TypeError if it can't be read."""
+    sources = tuple(ApplicationSource.model_validate(source) for source in record.all_sources)
     context = RenderContext(**record.context) if record.context else None
-    return Wanted(change.key, record.repo_url, source, context)
+    return Wanted(key, sources, context)

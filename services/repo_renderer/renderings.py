@@ -1,12 +1,13 @@
-"""From a source at a commit to its rendering record: archive first, then the sandbox; an error leaves the last good state.
+"""From what was prepared to its rendering record: archive first, then the sandbox; an error leaves the last good state.
 
-A rendering is named by what goes into it (content that the source reads, its parameters, the release for charts). Once made
+A rendering is named by what goes into it (content that the sources read, their parameters, the release for charts). Once made
 it is kept for good: a chart that rolls dice would otherwise be another bundle for the whole fleet at each look.
 """
 
 import asyncio
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 
 import structlog
 
@@ -14,16 +15,19 @@ from outrider import delta
 from outrider.bus import NotFound
 from outrider.bus.buckets import KeyValue
 from outrider.codec import MalformedMessage
+from outrider.identity.sealing import CannotOpen
 from outrider.records import ArchiveRecord, RenderingRecord
-from outrider.rendering.errors import RenderError
-from outrider.rendering.git.fingerprint import Fingerprint
-from outrider.rendering.git.store import GitStore
-from outrider.rendering.identity import RenderContext, release
-from outrider.rendering.identity import digest as identity_digest
-from outrider.rendering.pool import RenderPool
-from outrider.spec.source import SourceKind
+from outrider.rendering.charts import Wanted as WantedChart
+from outrider.rendering.checkouts import Checkouts, Vendored
+from outrider.rendering.errors import ChartsMissing, MissingChart, RenderError
+from outrider.rendering.git.access import RepositoryAccess
+from outrider.rendering.git.errors import GitError
+from outrider.rendering.identity import RenderContext
+from outrider.rendering.pool import Rendering, RenderPool
 from repo_renderer.bundles import Bundles
 from repo_renderer.catalogue import Wanted
+from repo_renderer.combine import combined
+from repo_renderer.prepare import Failed, Part, Prepared, failed
 
 log = structlog.get_logger()
 
@@ -31,24 +35,25 @@ NO_RELEASE = RenderContext("unnamed")
 # For everything but charts: it doesn't enter the rendering.
 PATCH_MAX_BYTES = 4096
 # Larger patches are fetched by those edges that need them, instead of travelling inside every record.
-
-
-@dataclass(frozen=True)
-class At:
-    """A commit of a repository, and what a source reads there."""
-
-    commit: str
-    fingerprint: Fingerprint
+_RENDER_ATTEMPTS_MAX = 2
+# The second one with the charts that the first one lacked.
 
 
 class Renderings:
-    """Makes and stores renderings; knows the record of each source."""
+    """Makes and stores renderings; knows the record of each."""
 
     def __init__(
-        self, records: KeyValue, archive: KeyValue, bundles: Bundles, store: GitStore, pool: RenderPool
+        self,
+        records: KeyValue,
+        archive: KeyValue,
+        bundles: Bundles,
+        checkouts: Checkouts,
+        pool: RenderPool,
+        access: Callable[[str], RepositoryAccess],
     ) -> None:
         self._bucket, self._archive = records, archive
-        self._bundles, self._store, self._pool = bundles, store, pool
+        self._bundles, self._checkouts, self._pool = bundles, checkouts, pool
+        self._access = access
         self._records: dict[str, RenderingRecord] = {}
         self._busy: dict[str, asyncio.Lock] = {}
 
@@ -67,34 +72,32 @@ class Renderings:
                 caught_up.set()
 
     def record(self, key: str) -> RenderingRecord:
-        """Return the record of a source; an empty one if it was never rendered."""
+        """Return the record of a rendering; an empty one if there is none."""
         return self._records.get(key, RenderingRecord())
 
-    def is_current(self, wanted: Wanted, at: At) -> bool:
-        """Whether a source needs nothing at this commit."""
+    def is_current(self, wanted: Wanted, prepared: Prepared) -> bool:
+        """Whether nothing is to be done for what was prepared."""
         known = self.record(wanted.key)
-        return known.fingerprint == at.fingerprint.digest and not known.error
+        asked = (known.needs_release, known.needs_application)
+        needs = (prepared.needs_release, prepared.needs_application)
+        return known.fingerprint == prepared.fingerprint and not known.error and asked == needs
 
-    async def bring(self, wanted: Wanted, at: At) -> None:
-        """Bring a source's record to a commit. A rendering error becomes part of the record, never an exception."""
-        if at.fingerprint.kind is SourceKind.HELM and wanted.context is None:
-            await self._put(
-                wanted.key, RenderingRecord(needs_release=True, fingerprint=at.fingerprint.digest)
+    async def bring(self, wanted: Wanted, prepared: Prepared) -> None:
+        """Bring a record to what was prepared. What goes wrong in rendering becomes part of the record, never an exception."""
+        if prepared.needs_release or prepared.needs_application:
+            record = RenderingRecord(
+                fingerprint=prepared.fingerprint,
+                needs_release=prepared.needs_release,
+                needs_application=prepared.needs_application,
             )
+            await self._put(wanted.key, record)
             return
-        identity = _identity(wanted, at.fingerprint)
-        # Sources that come to the same rendering wait for the first of them.
-        lock = self._busy.setdefault(identity, asyncio.Lock())
         try:
-            async with lock:
-                archived = await self._rendered(identity, wanted, at)
-        except RenderError as error:
-            await self.fail(wanted.key, str(error), at.commit)
+            archived = await self.rendered(wanted, prepared)
+        except Failed as error:
+            await self.fail(wanted.key, str(error), prepared.revision)
             return
-        finally:
-            if not lock.locked():
-                self._busy.pop(identity, None)
-        await self._succeed(wanted.key, archived, at)
+        await self._succeed(wanted.key, archived, prepared)
 
     async def fail(self, key: str, error: str, revision: str) -> None:
         """Note an error; the last good rendering stays in the record."""
@@ -109,43 +112,82 @@ class Renderings:
         if key in self._records:
             await self._bucket.delete(key)
 
-    async def _rendered(self, identity: str, wanted: Wanted, at: At) -> ArchiveRecord:
+    async def rendered(self, wanted: Wanted, prepared: Prepared) -> ArchiveRecord:
+        """Return the bundle of what was prepared, made now or before; Failed says why there is none."""
+        # Sources that come to the same rendering wait for the first of them.
+        lock = self._busy.setdefault(prepared.identity, asyncio.Lock())
         try:
-            return ArchiveRecord.unpack((await self._archive.get(identity)).value)
-        except NotFound:
-            pass
+            async with lock:
+                try:
+                    return ArchiveRecord.unpack((await self._archive.get(prepared.identity)).value)
+                except NotFound:
+                    return await self._made(wanted, prepared)
+        finally:
+            if not lock.locked():
+                self._busy.pop(prepared.identity, None)
+
+    async def _made(self, wanted: Wanted, prepared: Prepared) -> ArchiveRecord:
         started = time.monotonic()
-        async with self._store.export(wanted.repo_url, at.commit, wanted.source) as export:
-            rendering = await self._pool.render(export, wanted.source, wanted.context or NO_RELEASE)
+        made: list[Rendering] = []
+        for part in prepared.parts:
+            try:
+                made.append(await self._render(wanted, prepared, part))
+            except (GitError, RenderError) as error:
+                raise failed(wanted, part.pinned.source, error) from error
+        manifests, warnings = combined(rendering.manifests for rendering in made)
         try:
-            digest = await self._bundles.put(rendering.manifests)
+            digest = await self._bundles.put(manifests)
         except ValueError as error:
-            raise RenderError("bundle", str(error)) from error
-        archived = ArchiveRecord(digest, len(rendering.manifests))
-        await self._archive.put(identity, archived.pack())
+            raise Failed(f"bundle: {error}") from error
+        archived = ArchiveRecord(digest, len(manifests), warnings)
+        await self._archive.put(prepared.identity, archived.pack())
         seconds = round(time.monotonic() - started, 3)
         log.info(
-            "rendered",
-            source=wanted.key,
-            revision=at.commit,
-            objects=len(rendering.manifests),
-            seconds=seconds,
+            "rendered", source=wanted.key, revision=prepared.revision, objects=len(manifests), seconds=seconds
         )
         return archived
 
-    async def _succeed(self, key: str, archived: ArchiveRecord, at: At) -> None:
+    async def _render(self, wanted: Wanted, prepared: Prepared, part: Part) -> Rendering:
+        vendored: list[Vendored] = []
+        context = wanted.context or NO_RELEASE
+        for attempt in range(_RENDER_ATTEMPTS_MAX):
+            try:
+                async with self._checkouts.export(part.pinned, prepared.references, vendored) as export:
+                    return await self._pool.render(export, part.pinned.source, context)
+            except ChartsMissing as missing:
+                if attempt + 1 == _RENDER_ATTEMPTS_MAX:
+                    raise
+                vendored = [await self._vendored(chart, part) for chart in missing.charts]
+        raise AssertionError("the last attempt raises")
+
+    async def _vendored(self, chart: MissingChart, part: Part) -> Vendored:
+        """Fetch a chart that another one depends on, as `helm dependency build` does, with the credentials of its own repository."""
+        helm = part.pinned.source.helm
+        asked = WantedChart(chart.name, chart.version or "*", bool(helm and helm.pass_credentials))
+        field = f"dependency {chart.name} {chart.version} ({chart.repository})"
+        try:
+            found = await self._checkouts.charts.fetch(self._access(chart.repository), [asked])
+            head = found[asked]
+        except (GitError, CannotOpen) as error:
+            raise RenderError("helm", str(error), field=field) from error
+        if isinstance(head, GitError):
+            raise RenderError("helm", str(head), field=field, transient=head.transient)
+        return Vendored(f"{chart.name}-{head.content[:12]}", await self._checkouts.charts.archive(head))
+
+    async def _succeed(self, key: str, archived: ArchiveRecord, prepared: Prepared) -> None:
         known = self.record(key)
         base, patch = known.base, known.patch
         if known.digest != archived.digest:
             base, patch = await self._patch(archived.digest, known.digest)
         record = RenderingRecord(
-            revision=at.commit,
+            revision=prepared.revision,
             digest=archived.digest,
             base=base,
             patch=patch,
             objects=archived.objects,
             changed_at_ms=_now_ms(),
-            fingerprint=at.fingerprint.digest,
+            fingerprint=prepared.fingerprint,
+            warnings=archived.warnings,
         )
         if replace(record, changed_at_ms=known.changed_at_ms) != known:
             await self._put(key, record)
@@ -159,14 +201,6 @@ class Renderings:
     async def _put(self, key: str, record: RenderingRecord) -> None:
         self._records[key] = record
         await self._bucket.put(key, record.pack())
-
-
-def _identity(wanted: Wanted, fingerprint: Fingerprint) -> str:
-    """Return the archive key: all that enters the rendering, wherever it lies."""
-    parts: list[object] = [fingerprint.kind.value, fingerprint.digest]
-    if fingerprint.kind is SourceKind.HELM and wanted.context is not None:
-        parts.append(release(wanted.source, wanted.context))
-    return identity_digest(parts)
 
 
 def _now_ms() -> int:

@@ -1,78 +1,92 @@
-"""One loop a repository: look when its interval is over, when it is told to, or when what is wanted of it changed.
+"""One loop a place: look when its interval is over, when it is told to, or when what is wanted of it changed.
 
-A look is one conversation with the Git server for all revisions that are wanted, then one pass over the fingerprints of all
-sources, then the rendering of those whose content moved. A repository that fails or hangs holds up no other.
+A look is one conversation with the server for all revisions that are wanted, then one pass over the fingerprints of all sources
+whose heads are known, then the rendering of those whose content moved. An application with sources in several places is looked
+at after each of them. A place that fails or hangs holds up no other.
 """
 
 import asyncio
 import random
 from dataclasses import dataclass, field
+from weakref import WeakKeyDictionary
 
 import structlog
 
 from outrider.bus import BusError
 from outrider.identity.sealing import CannotOpen
-from outrider.rendering.errors import RenderError
+from outrider.rendering.charts import Head
+from outrider.rendering.checkouts import Checkouts
 from outrider.rendering.git.errors import GitError
-from outrider.rendering.git.fingerprint import Fingerprint
-from outrider.rendering.git.store import GitStore
-from repo_renderer.catalogue import Catalogue, Wanted
-from repo_renderer.renderings import At, Renderings
+from outrider.spec.source import ApplicationSource
+from repo_renderer.catalogue import Catalogue, Place, Wanted
+from repo_renderer.heads import Followed, fetch_heads
+from repo_renderer.prepare import Failed, Preparation, Prepared
+from repo_renderer.renderings import Renderings
 
 log = structlog.get_logger()
 
 
 @dataclass
 class _Watched:
-    """A repository that is looked at; `look` wakes its loop."""
+    """A place that is looked at; `look` wakes its loop."""
 
-    url: str
+    place: Place
     look: asyncio.Event = field(default_factory=asyncio.Event)
     looked: asyncio.Condition = field(default_factory=asyncio.Condition)
     looks: int = 0
-    heads: dict[str, str] = field(default_factory=dict)
-    # revision -> commit, or what is wrong with it
+    heads: dict[Followed, Head | str] = field(default_factory=dict)
+    # What each revision stands for, or what is wrong with it.
 
 
 class Repositories:
-    """All repositories that any source of the pool is in."""
+    """All places that any source of the pool lies in."""
 
     def __init__(
         self,
         catalogue: Catalogue,
         renderings: Renderings,
-        store: GitStore,
+        preparation: Preparation,
+        checkouts: Checkouts,
         poll_interval_s: float,
         rng: random.Random,
     ) -> None:
-        self._catalogue, self._renderings, self._store = catalogue, renderings, store
+        self._catalogue, self._renderings, self._preparation = catalogue, renderings, preparation
+        self._checkouts = checkouts
         self._poll_interval_s, self._rng = poll_interval_s, rng
-        self._watched: dict[str, _Watched] = {}
+        self._watched: dict[Place, _Watched] = {}
+        self._brought: WeakKeyDictionary[Wanted, tuple[Head, ...]] = WeakKeyDictionary()
+        # The heads that each rendering was last brought to without an error.
 
     async def run(self) -> None:
         """Follow the catalogue until cancelled: begin loops, wake them, end them."""
         async with asyncio.TaskGroup() as tasks:
             while True:
-                url = await self._catalogue.changed.get()
-                if url in self._watched:
-                    self._watched[url].look.set()
-                elif self._catalogue.sources(url):
-                    watched = self._watched[url] = _Watched(url)
+                place = await self._catalogue.changed.get()
+                if place in self._watched:
+                    self._watched[place].look.set()
+                elif self._catalogue.sources(place):
+                    watched = self._watched[place] = _Watched(place)
                     watched.look.set()
-                    tasks.create_task(self._follow(watched), name=f"repository {url}")
+                    tasks.create_task(self._follow(watched), name=f"repository {place.address}")
 
     async def refresh(self, url: str | None) -> dict[str, dict[str, str]]:
-        """Look at a repository now (None: at all) and wait for it; return what each revision points to. KeyError if unknown."""
-        chosen = list(self._watched.values()) if url is None else [self._watched[url]]
+        """Look at a repository now (None: at all) and wait for it; return what each revision stands for. KeyError if unknown."""
+        chosen = [watched for place, watched in self._watched.items() if url in (None, place.address)]
+        if url is not None and not chosen:
+            raise KeyError(url)
         for watched in chosen:
             before = watched.looks
             watched.look.set()
             async with watched.looked:
                 await watched.looked.wait_for(lambda w=watched, b=before: w.looks > b)  # type: ignore[misc]
-        return {watched.url: dict(watched.heads) for watched in chosen}
+        found: dict[str, dict[str, str]] = {}
+        for watched in chosen:
+            heads = {one.shown: _revision(head) for one, head in watched.heads.items()}
+            found.setdefault(watched.place.address, {}).update(heads)
+        return found
 
     async def _follow(self, watched: _Watched) -> None:
-        while self._catalogue.sources(watched.url):
+        while self._catalogue.sources(watched.place):
             try:
                 async with asyncio.timeout(self._poll_interval_s * self._rng.uniform(0.75, 1.25)):
                     await watched.look.wait()
@@ -82,52 +96,79 @@ class Repositories:
             try:
                 await self._look(watched)
             except BusError as error:
-                log.warning("repository not brought up to date", repository=watched.url, reason=str(error))
+                log.warning(
+                    "repository not brought up to date", repository=watched.place.address, reason=str(error)
+                )
             watched.looks += 1
             async with watched.looked:
                 watched.looked.notify_all()
-        del self._watched[watched.url]
+        del self._watched[watched.place]
 
     async def _look(self, watched: _Watched) -> None:
-        sources = self._catalogue.sources(watched.url)
-        revisions = sorted({wanted.source.revision for wanted in sources})
+        place = watched.place
+        sources = self._catalogue.sources(place)
+        followed = sorted(
+            {Followed.of(one) for wanted in sources for one in wanted.sources if Place.of(one) == place},
+            key=lambda one: (one.chart, one.revision, one.passes_credentials),
+        )
         try:
-            access = self._catalogue.access(watched.url)
-            heads = await self._store.fetch(access, revisions)
+            access = self._catalogue.access(place.address)
+            git, charts = self._checkouts.git, self._checkouts.charts
+            heads = await fetch_heads(git, charts, place, access, followed)
         except (GitError, CannotOpen) as error:
-            log.warning("repository not fetched", repository=watched.url, reason=str(error))
-            watched.heads = {revision: str(error) for revision in revisions}
-            await self._fail_all(sources, str(error))
-            return
-        watched.heads = {revision: str(head) for revision, head in heads.items()}
-        async with asyncio.TaskGroup() as tasks:
-            for revision, head in heads.items():
-                at_revision = [wanted for wanted in sources if wanted.source.revision == revision]
-                if isinstance(head, GitError):
-                    tasks.create_task(self._fail_all(at_revision, str(head)), name="fail")
-                else:
-                    tasks.create_task(self._bring_all(at_revision, head), name=f"bring {revision}")
+            log.warning("repository not fetched", repository=place.address, reason=str(error))
+            watched.heads = dict.fromkeys(followed, str(error))
+        else:
+            watched.heads = {
+                one: str(head) if isinstance(head, GitError) else head for one, head in heads.items()
+            }
+        await self._bring_all(sources)
 
-    async def _fail_all(self, sources: list[Wanted], error: str) -> None:
+    async def _bring_all(self, sources: list[Wanted]) -> None:
+        """Bring all that a place is part of to its heads: what reads nothing new costs nothing more."""
+        ready: list[tuple[Wanted, tuple[Head, ...]]] = []
         async with asyncio.TaskGroup() as tasks:
             for wanted in sources:
-                tasks.create_task(self._renderings.fail(wanted.key, error, ""), name="fail")
+                heads = [self._head(source) for source in wanted.sources]
+                wrong = _first_error(wanted, heads)
+                if wrong is not None:
+                    tasks.create_task(self._renderings.fail(wanted.key, wrong, ""), name="fail")
+                elif None not in heads:
+                    known = tuple(head for head in heads if isinstance(head, Head))
+                    if not self._is_done(wanted, known):
+                        ready.append((wanted, known))
+            if ready:
+                prepared = await self._preparation.prepare(ready)
+                for (wanted, known), result in zip(ready, prepared, strict=True):
+                    tasks.create_task(self._bring(wanted, known, result), name=f"render {wanted.key}")
 
-    async def _bring_all(self, sources: list[Wanted], commit: str) -> None:
-        """Bring all sources of one revision to a commit: those that read nothing new cost nothing more."""
-        url = sources[0].repo_url
-        found = await self._store.fingerprints(url, commit, [wanted.source for wanted in sources])
-        async with asyncio.TaskGroup() as tasks:
-            for wanted, result in zip(sources, found, strict=True):
-                if isinstance(result, Fingerprint):
-                    at = At(commit, result)
-                    if not self._renderings.is_current(wanted, at):
-                        tasks.create_task(self._bring(wanted, at), name=f"render {wanted.key}")
-                else:
-                    tasks.create_task(self._renderings.fail(wanted.key, str(result), commit), name="fail")
+    def _head(self, source: ApplicationSource) -> Head | str | None:
+        """Return what a source's revision stands for, or what is wrong with it; None if that place was not looked at yet."""
+        watched = self._watched.get(Place.of(source))
+        return watched.heads.get(Followed.of(source)) if watched is not None else None
 
-    async def _bring(self, wanted: Wanted, at: At) -> None:
-        try:
-            await self._renderings.bring(wanted, at)
-        except (GitError, RenderError) as error:
-            await self._renderings.fail(wanted.key, str(error), at.commit)
+    def _is_done(self, wanted: Wanted, heads: tuple[Head, ...]) -> bool:
+        record = self._renderings.record(wanted.key)
+        return self._brought.get(wanted) == heads and not record.error and bool(record.fingerprint)
+
+    async def _bring(self, wanted: Wanted, heads: tuple[Head, ...], prepared: Prepared | Failed) -> None:
+        if isinstance(prepared, Failed):
+            revision = ",".join(head.revision for head in heads)
+            await self._renderings.fail(wanted.key, str(prepared), revision)
+            return
+        if not self._renderings.is_current(wanted, prepared):
+            await self._renderings.bring(wanted, prepared)
+        # An error is looked at again, since the record holds it.
+        self._brought[wanted] = heads
+
+
+def _first_error(wanted: Wanted, heads: list[Head | str | None]) -> str | None:
+    """Return what is wrong with the first head that is wrong, and of several sources, which one."""
+    for source, head in zip(wanted.sources, heads, strict=True):
+        if isinstance(head, str):
+            return head if len(heads) == 1 else f"source {source.repo_url} {source.target_revision}: {head}"
+    return None
+
+
+def _revision(head: Head | str) -> str:
+    return head.revision if isinstance(head, Head) else head

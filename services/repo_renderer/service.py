@@ -14,6 +14,8 @@ from outrider.bus.services import Endpoint, RequestRefused
 from outrider.bus.services import serve as serve_endpoints
 from outrider.bus.topology import ensure
 from outrider.identity import credentials
+from outrider.rendering.charts import ChartStore
+from outrider.rendering.checkouts import Checkouts
 from outrider.rendering.git.address import AddressPolicy
 from outrider.rendering.git.store import GitStore
 from outrider.rendering.pool import RenderPool
@@ -24,6 +26,8 @@ from outrider.version import VERSION
 from repo_renderer import serve_bundles
 from repo_renderer.bundles import Bundles
 from repo_renderer.catalogue import Catalogue
+from repo_renderer.on_request import OnRequest
+from repo_renderer.prepare import Preparation
 from repo_renderer.renderings import Renderings
 from repo_renderer.repositories import Repositories
 from repo_renderer.settings import Settings
@@ -41,15 +45,17 @@ def policy(settings: Settings) -> AddressPolicy:
 async def run(settings: Settings) -> None:
     """Wire the process. Ends only by cancellation or by the first loop that fails."""
     bus = credentials.bus_settings(settings.credentials, settings.servers)
+    allowed = policy(settings)
     async with (
-        GitStore(settings.state, policy=policy(settings)) as store,
         RenderPool(RenderSettings(settings.state / "renders", workers=settings.workers)) as pool,
+        GitStore(settings.state, policy=allowed) as git,
+        ChartStore(settings.state / "charts", pool.chart_versions, policy=allowed) as charts,
         connected(bus) as connection,
     ):
-        await work(settings, connection, store, pool)
+        await work(settings, connection, Checkouts(git, charts), pool)
 
 
-async def work(settings: Settings, connection: Connection, store: GitStore, pool: RenderPool) -> None:
+async def work(settings: Settings, connection: Connection, checkouts: Checkouts, pool: RenderPool) -> None:
     """Run the renderer's loops."""
     for layer, reason in pool.protection.missing.items():
         log.warning("a layer of the render sandbox is missing", layer=str(layer), reason=reason)
@@ -57,9 +63,17 @@ async def work(settings: Settings, connection: Connection, store: GitStore, pool
     await ensure(js, HUB.of("renderer"))
     catalogue = Catalogue(settings.pool, settings.sealing_key)
     bundles = Bundles(Objects(connection, BUNDLES))
-    renderings = Renderings(KeyValue(js, RENDERINGS), KeyValue(js, ARCHIVE), bundles, store, pool)
-    repositories = Repositories(catalogue, renderings, store, settings.poll_interval_s, random.SystemRandom())
-    endpoint = Endpoint("refresh", render(settings.pool, "refresh"), _refresh(repositories))
+    records, archive = KeyValue(js, RENDERINGS), KeyValue(js, ARCHIVE)
+    renderings = Renderings(records, archive, bundles, checkouts, pool, catalogue.access)
+    preparation = Preparation(checkouts, pool)
+    repositories = Repositories(
+        catalogue, renderings, preparation, checkouts, settings.poll_interval_s, random.SystemRandom()
+    )
+    on_request = OnRequest(catalogue, checkouts, preparation, renderings)
+    endpoints = [
+        Endpoint("refresh", render(settings.pool, "refresh"), _refresh(repositories)),
+        Endpoint("render", render(settings.pool, "render"), on_request.render),
+    ]
     known = [asyncio.Event() for _ in range(3)]
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(
@@ -71,7 +85,7 @@ async def work(settings: Settings, connection: Connection, store: GitStore, pool
         tasks.create_task(catalogue.follow_sources(KeyValue(js, SOURCES), known[2]), name="sources")
         tasks.create_task(repositories.run(), name="look at repositories")
         tasks.create_task(serve_bundles.serve(connection, bundles), name="serve bundles")
-        tasks.create_task(serve_endpoints(connection, "repo-renderer", VERSION, [endpoint]), name="serve")
+        tasks.create_task(serve_endpoints(connection, "repo-renderer", VERSION, endpoints), name="serve")
         log.info("renderer started", pool=settings.pool)
 
 

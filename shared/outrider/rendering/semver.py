@@ -187,6 +187,12 @@ def is_range(text: str) -> bool:
     return True
 
 
+def is_partial(text: str) -> bool:
+    """Tell whether a text is a version without its minor or patch number, which Helm takes for a range (`1.2` is `1.2.x`)."""
+    match = _VERSION.fullmatch(text) if len(text) <= VERSION_MAX_CHARS else None
+    return match is not None and match["patch"] is None
+
+
 def newest(wanted: str, versions: Iterable[str]) -> str | None:
     """Return the newest of the versions in a range, as it is written there; None if there is none. Others are passed over."""
     limits = parse_range(wanted)

@@ -14,7 +14,7 @@ from outrider.rendering.charts.reference import Wanted, sha256_of
 from outrider.rendering.git.address import AddressPolicy
 from outrider.rendering.git.bounds import MIB
 from outrider.rendering.git.errors import AddressRefused, RepositoryUnavailable, RevisionNotFound
-from outrider.rendering.semver import newest, parse_version
+from outrider.rendering.semver import is_partial, newest, parse_version
 
 INDEX_MAX_BYTES = 64 * MIB
 ARCHIVE_MAX_BYTES = 64 * MIB
@@ -62,7 +62,7 @@ def choose(wanted: Wanted, versions: Sequence[Listed]) -> Listed:
     by_text = {one.version: one for one in reversed(versions)}
     if wanted.version in by_text:
         return by_text[wanted.version]
-    exact = parse_version(wanted.version)
+    exact = None if is_partial(wanted.version) else parse_version(wanted.version)
     equal = next((one for one in versions if exact is not None and parse_version(one.version) == exact), None)
     if equal is not None:
         return equal

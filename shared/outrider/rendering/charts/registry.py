@@ -16,7 +16,7 @@ from outrider.rendering.charts.door import Answer, Door, Origin, origin_of
 from outrider.rendering.charts.helm_repository import ARCHIVE_MAX_BYTES, basic
 from outrider.rendering.charts.reference import Wanted, sha256_of
 from outrider.rendering.git.errors import CredentialsRefused, RepositoryUnavailable, RevisionNotFound
-from outrider.rendering.semver import is_range, newest, parse_version
+from outrider.rendering.semver import is_partial, is_range, newest, parse_version
 
 MANIFEST_MAX_BYTES = 4 * 1024 * 1024
 # What the distribution specification asks registries to take at least.
@@ -63,7 +63,7 @@ class Registry:
 
     def tag(self, wanted: Wanted) -> str:
         """Return the tag or digest that a version stands for; RevisionNotFound if no tag is in the range."""
-        if not is_range(wanted.version):
+        if not (is_range(wanted.version) or (wanted.chart and is_partial(wanted.version))):
             return wanted.version.replace("+", "_")
         # A tag holds no '+', which Helm writes as '_'.
         versions = {tag.replace("_", "+"): tag for tag in self._tags()}

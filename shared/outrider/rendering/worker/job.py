@@ -26,13 +26,12 @@ class Job:
         return self.root / self.path
 
     def shown(self, path: Path) -> str:
-        """Return a path as it is in the repository, in characters that can be shown."""
-        return (
-            path.relative_to(self.root)
-            .as_posix()
-            .encode("utf-8", "surrogateescape")
-            .decode("utf-8", "replace")
-        )
+        """Return a path as it is in the repository (of another source, after its ref), in characters that can be shown."""
+        if path.is_relative_to(self.root):
+            text = path.relative_to(self.root).as_posix()
+        else:
+            text = f"${path.relative_to(self.references).as_posix()}"
+        return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 @dataclass
