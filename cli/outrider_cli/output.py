@@ -101,6 +101,15 @@ def plain(value: Any) -> Any:
     return value
 
 
+def ordered(value: Any) -> Any:
+    """Return a value with its maps in the order of their keys: equal values read alike, and differ only where they do."""
+    if isinstance(value, dict):
+        return {key: ordered(value[key]) for key in sorted(value, key=str)}
+    if isinstance(value, list | tuple):
+        return [ordered(one) for one in value]
+    return value
+
+
 def console(*, stderr: bool = False) -> Console:
     """Return a console that prints text as it is: no markup, no guessing at what to colour."""
     from rich.console import Console

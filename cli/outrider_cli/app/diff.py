@@ -11,7 +11,7 @@ from outrider_cli.app.names import kind_text, place_text, selector_text
 from outrider_cli.app.options import RESOURCE_FORM, name_argument, selector
 from outrider_cli.asking import asking
 from outrider_cli.failure import Reported, note
-from outrider_cli.output import Format, emit, encoded, objects_option, styled
+from outrider_cli.output import Format, emit, encoded, objects_option, ordered, styled
 from outrider_cli.state_folder import hub_option
 from outrider_cli.terminal import visible
 
@@ -100,7 +100,7 @@ def _title(resource: dict[str, Any]) -> Text:
 
 
 def _yaml(value: Any) -> list[str]:
-    return encoded(value, "yaml").splitlines() if value else []
+    return encoded(ordered(value), "yaml").splitlines() if value else []
 
 
 def _line(text: str) -> Text:

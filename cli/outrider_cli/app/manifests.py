@@ -12,7 +12,7 @@ from outrider_cli.app.options import RESOURCE_FORM, name_argument, selectors
 from outrider_cli.app.seen import document_of, known
 from outrider_cli.asking import asking
 from outrider_cli.failure import note
-from outrider_cli.output import Format, emit, encoded, objects_option, plain
+from outrider_cli.output import Format, emit, encoded, objects_option, ordered, plain
 from outrider_cli.state_folder import hub_option
 from outrider_cli.together import not_refused
 
@@ -50,7 +50,8 @@ def manifests(
             if not answer.get(side):
                 where = "is not on the cluster" if live else "is not desired"
                 note(f"note: {selector_text(resource)} {answer.get('message') or where}")
-            return dict(answer.get(side) or {})
+            found: dict[str, Any] = ordered(answer.get(side) or {})
+            return found
 
         return [found for found in await not_refused(one, named) if found]
 

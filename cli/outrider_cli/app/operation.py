@@ -49,15 +49,15 @@ def results(operation: Mapping[str, Any]) -> list[dict[str, Any]]:
     return list((operation.get("syncResult") or {}).get("resources") or ())
 
 
-def as_table(operation: Mapping[str, Any]) -> Group:
-    """Return an operation and what it did to each object."""
+def as_table(operation: Mapping[str, Any], word: str = "sync") -> Group:
+    """Return an operation and what it did to each object. `word`: what it is called."""
     from rich.console import Group
 
     good = operation.get("phase") == "Succeeded"
     result = operation.get("syncResult") or {}
     head = fields(
         [
-            ("sync", styled(str(operation.get("phase")), "green" if good else "red")),
+            (word, styled(str(operation.get("phase")), "green" if good else "red")),
             ("revision", freshness.short_revision(result.get("revision"))),
             ("message", str(operation.get("message") or "")),
             ("finished", str(operation.get("finishedAt") or "")),

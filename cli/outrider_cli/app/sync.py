@@ -139,4 +139,4 @@ def as_table(answer: dict[str, Any], word: str) -> RenderableType:
     state = answer.get("operationState")
     if state is None:
         return styled(f"application/{answer['name']} {word} {answer.get('result', 'started')}", "")
-    return operation.as_table(state)
+    return operation.as_table(state, word)

@@ -186,14 +186,15 @@ async def test_a_difference_is_shown_in_lines_or_fields_and_is_the_exit_status(
     changes = [{"path": "spec.replicas", "live": 2, "desired": 3}]
     web.answers["diff"] = {
         "resources": [
-            {**DEPLOYMENT, "state": "modified", "live": {"spec": {"replicas": 2}}, "desired": {"spec": {"replicas": 3}}, "changes": changes}
+            {**DEPLOYMENT, "state": "modified", "live": {"spec": {"replicas": 2, "paused": False}, "kind": "Deployment"}, "desired": {"kind": "Deployment", "spec": {"paused": False, "replicas": 3}}, "changes": changes}
         ]
     }  # fmt: skip
     ended = await outrider("app", "diff", "web")
     assert ended.status == 1
     assert ended.stderr == ""
     assert ended.stdout.splitlines() == [
-        "=== Deployment.apps shop/web differs ===", "@@ -1,2 +1,2 @@", " spec:", "-  replicas: 2", "+  replicas: 3",
+        "=== Deployment.apps shop/web differs ===", "@@ -1,4 +1,4 @@", " kind: Deployment", " spec:", "   paused: false",
+        "-  replicas: 2", "+  replicas: 3",
     ]  # fmt: skip
     fields = (await outrider("app", "diff", "web", "--fields")).stdout
     assert "spec.replicas: live 2, desired 3" in fields
