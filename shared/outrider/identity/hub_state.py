@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from outrider.bus.model import User
-from outrider.identity import sealing, signatures, tls
+from outrider.identity import claims, sealing, signatures, tls
 from outrider.identity.accounts import HUB_ROLES, Trust
 from outrider.identity.credentials import Credentials, write_secret
 from outrider.identity.keys import KeyPair, generate
@@ -75,11 +75,14 @@ def initialise(
 ) -> bool:
     """Make all identity material of a hub below `state`, unless it is there. Return whether it was made.
 
+    What is there is kept, but for the rights of the hub's own services: those are of the version that runs.
+
     `servers` are the URLs by which edges reach the hub, `hosts` the names and addresses in the server's certificate.
     """
-    if (state / "trust.json").exists():
-        return False
     now = now or datetime.now(UTC)
+    if (state / "trust.json").exists():
+        _renew_hub_account(state, now)
+        return False
     state.mkdir(parents=True, exist_ok=True)
     state.chmod(0o700)
     trust, desired_seed, sealing_key = Trust.generate(), signatures.generate_seed(), sealing.generate_key()
@@ -104,6 +107,28 @@ def initialise(
     # Last: its presence says that all the rest is there.
     write_secret(state / "trust.json", json.dumps(dump_trust(trust), indent=1))
     return True
+
+
+def _renew_hub_account(state: Path, now: datetime) -> None:
+    """Have the server's configuration say what this version's services may do, if another version wrote it.
+
+    The account of the clusters stays as it is: its newest JWT, with every key that was revoked, is at the server.
+    """
+    config = state / "nats" / "auth.conf"
+    trust = load_trust(json.loads((state / "trust.json").read_text()))
+    lines = config.read_text().splitlines(keepends=True)
+    mark = f"  {trust.hub.public}: "
+    fresh = trust.account_jwts(now)[trust.hub.public]
+    for index, line in enumerate(lines):
+        if line.startswith(mark) and _says(line.removeprefix(mark).strip()) != _says(fresh):
+            lines[index] = f"{mark}{fresh}\n"
+            write_secret(config, "".join(lines))
+            return
+
+
+def _says(jwt: str) -> object:
+    """Return what a JWT says, without when it was issued."""
+    return claims.decode(jwt).get("nats")
 
 
 def _write_nats(folder: Path, trust: Trust, authority: tls.Pair, server: tls.Pair, now: datetime) -> None:
