@@ -7,7 +7,7 @@ command that was cut short is repeated.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -72,6 +72,11 @@ async def apply_all(
             found = [{**outline(one, dry_run=dry_run), "error": f"not tried: {lost}"} for one in batch]
         else:
             found = await _together(applying, batch)
+            refused = {
+                one["name"] for one in found if "error" in one and one["object"].startswith("project/")
+            }
+            kept = {name: one for name, one in applying.projects.items() if name not in refused}
+            applying = replace(applying, projects=kept)
             lost = "the hub was lost before" if any(one.pop("lost", False) for one in found) else ""
         for outcome in found:
             tell(outcome)

@@ -113,6 +113,8 @@ class Services:
         name, kind = manifest["metadata"]["name"], manifest["kind"]
         if kind == "Application" and "project" not in manifest.get("spec", {}):
             raise RequestRefused("spec.project: is missing")
+        if "wrong" in manifest.get("spec", {}):
+            raise RequestRefused("spec.wrong: unknown field")
         if kind == "Application" and not arguments.get("dry_run") and self.late > 0:
             self.late -= 1
             raise RequestRefused("spec.project: there is no such project")

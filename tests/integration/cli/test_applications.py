@@ -119,6 +119,20 @@ async def test_applications_are_checked_by_the_projects_that_come_with_them(
     assert checked == {"tills": None, "till": project("tills"), "web": None}
 
 
+async def test_what_is_wrong_with_a_project_is_told_once_and_not_of_each_application_in_it(
+    services: Services, outrider: Outrider
+) -> None:
+    tills = {**project("tills"), "spec": {"wrong": True}}
+    both = documents(application("till", project="tills"), tills)
+    ended = await outrider("app", "apply", "-f", "-", stdin=both)
+    assert ended.status == 1
+    assert ended.stderr.splitlines() == [
+        "standard input:20 (document 2): project/tills: spec.wrong: unknown field",
+        "nothing was written: 1 of 2 objects are refused",
+    ]
+    assert [one.get("project") for _, one in services.asked] == [None, None]
+
+
 async def test_an_application_is_written_once_the_hub_goes_by_the_project_before_it(
     services: Services, outrider: Outrider
 ) -> None:
