@@ -17,6 +17,7 @@ from app_registry.commands import Commands
 from app_registry.desired import unpacked_revision
 from app_registry.fleet import Fleet
 from app_registry.generations import Generations
+from app_registry.projects import NotPermitted
 from outrider.bus import BusError, Connection, NoResponders
 from outrider.bus.services import Endpoint, RequestRefused, ask
 from outrider.names import AppName, ClusterName
@@ -25,12 +26,16 @@ from outrider.subjects import registry, render
 
 log = structlog.get_logger()
 
+GROUP = "operations"
+# Of endpoints: a fleet of silent clusters must not keep the registry from answering the rest.
 RENDER_TIMEOUT_S = 25.0
 # A fetch and a rendering; who asked waits no longer than 30 s.
 SHORT_REVISION_CHARS = 7
 RESOURCES_MAX = 1000
 USER_MAX_CHARS = 128
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_CHANGES = frozenset({"rollback", "action"})
+# Beside sync: what writes objects, and so is for permitted applications alone.
 _Arguments = dict[str, Any]
 
 
@@ -57,7 +62,10 @@ class Operations:
             "actions": self._passed("actions", _any_resource),
             "action": self._passed("action", _action),
         }
-        return [Endpoint(f"app-{verb}", registry(f"app.{verb}"), handle) for verb, handle in asked.items()]
+        return [
+            Endpoint(f"app-{verb}", registry(f"app.{verb}"), handle, group=GROUP)
+            for verb, handle in asked.items()
+        ]
 
     def _passed(
         self, verb: str, checked: Callable[[_Arguments], _Arguments]
@@ -66,6 +74,8 @@ class Operations:
 
         async def handle(request: _Arguments) -> Any:
             app, cluster = self._placed(request)
+            if verb in _CHANGES:
+                self._check_permitted(app, cluster)
             asked = {"app": app.name, **checked(request), **_initiator(request)}
             return await self._commands.ask(cluster, verb, asked)
 
@@ -74,11 +84,20 @@ class Operations:
     async def sync(self, request: _Arguments) -> Any:
         """Ask for a sync. {name, prune?, dry_run?, resources?, revision?, options?, strategy?, retry_limit?} -> the agent's answer."""
         app, cluster = self._placed(request)
+        self._check_permitted(app, cluster)
         asked = _sync(request)
         if options := asked.get("options"):
             asked["options"] = _merged(app, options)
         asked |= await self._other_revision(app, cluster, arguments.optional(request, "revision", str) or "")
         return await self._commands.ask(cluster, "sync", {"app": app.name, **asked, **_initiator(request)})
+
+    def _check_permitted(self, app: App, cluster: ClusterName) -> None:
+        """Refuse what would write objects of an application that its project does not permit (any more)."""
+        asked = app.asked(self._fleet.placements.place(app.destination, cluster))
+        try:
+            self._fleet.projects.permitting(app.project, asked)
+        except NotPermitted as error:
+            raise RequestRefused(f"application {app.name!r} is not permitted: {error}") from error
 
     async def _other_revision(self, app: App, cluster: ClusterName, revision: str) -> _Arguments:
         """Return the bundle of a revision that is not the desired one; nothing if it is."""

@@ -1,6 +1,7 @@
 """NATS services: request and answer in queue groups, with `$SRV` discovery and statistics (ADR-32, by nats-py)."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +18,7 @@ from outrider.bus.errors import BusError, Disconnected, NoResponders
 log = structlog.get_logger()
 
 CONCURRENT_MAX = 64
-# Requests that one process works on at a time; further ones wait.
+# Requests of one group that one process works on at a time; further ones wait.
 ERROR_CODE = "Nats-Service-Error-Code"
 ERROR_TEXT = "Nats-Service-Error"
 REFUSED = "400"
@@ -35,11 +36,13 @@ class Endpoint:
     name: str
     subject: str
     handle: Callable[[dict[str, Any]], Awaitable[Any]]
+    group: str = ""
+    # Endpoints of one group wait for one another: those that ask somebody else hold back nobody but themselves.
 
 
 async def serve(connection: Connection, name: str, version: str, endpoints: list[Endpoint]) -> None:
     """Serve until cancelled, again after every reconnect."""
-    slots = asyncio.Semaphore(CONCURRENT_MAX)
+    slots: dict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(CONCURRENT_MAX))
     # One group for all connections: an answer that is being made outlives the connection that asked for it.
     async with asyncio.TaskGroup() as tasks:
         while True:
@@ -51,7 +54,7 @@ async def serve(connection: Connection, name: str, version: str, endpoints: list
                         name=endpoint.name,
                         subject=endpoint.subject,
                         queue_group=name,
-                        handler=_spawning(endpoint, slots, tasks),
+                        handler=_spawning(endpoint, slots[endpoint.group], tasks),
                     )
                 await connection.wait_lost()
             except (NatsError, BusError):

@@ -1,7 +1,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -46,8 +46,8 @@ def settings(hub: Any, replica: str = "one") -> Settings:
 
 
 @asynccontextmanager
-async def running(hub: Any, replica: str = "one") -> AsyncIterator[None]:
-    async with background(run(settings(hub, replica)), name="registry"):
+async def running(hub: Any, replica: str = "one", **changes: Any) -> AsyncIterator[None]:
+    async with background(run(replace(settings(hub, replica), **changes)), name="registry"):
         yield
 
 

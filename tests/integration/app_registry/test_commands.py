@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from outrider import codec, subjects
-from outrider.bus.services import RequestRefused
+from outrider.bus.services import CONCURRENT_MAX, RequestRefused
 from outrider.messages import Command, CommandReply
 
-from .conftest import COMMIT, REPOSITORY, Edge, Fleet, application, bundle
+from .conftest import COMMIT, REPOSITORY, Edge, Fleet, application, bundle, running
 
 
 async def answering(edge: Edge, reply: Callable[[Command], CommandReply]) -> list[Command]:
@@ -61,6 +61,24 @@ async def test_a_cluster_that_is_there_but_silent_is_said_to_be(served: Fleet) -
     await edge.connection.flush()
     with pytest.raises(RequestRefused, match="did not answer within 1 s"):
         await served.ask("app.sync", name="till")
+
+
+async def test_clusters_that_take_their_time_keep_nobody_from_being_answered(fleet: Fleet) -> None:
+    async with running(fleet.hub, command_timeout_s=60), asyncio.TaskGroup() as tasks:
+        await fleet.ready()
+        edge = await fleet.edge("shop1")
+        await fleet.deliver(edge)
+        heard = asyncio.Queue[Any]()
+        await edge.connection.subscribe(subjects.commands_of(edge.name), heard.put)
+        await edge.connection.flush()
+        asking = [tasks.create_task(fleet.ask("app.tree", name="till")) for _ in range(CONCURRENT_MAX)]
+        async with asyncio.timeout(10):
+            commands = [Command.unpack((await heard.get()).data) for _ in asking]
+        assert (await fleet.ask("repo.key"))["sealing_key"]
+        for command in commands:
+            reply = subjects.reply(edge.name, command.request_id)
+            await edge.connection.publish(reply, CommandReply("seen").pack())
+        assert {await task for task in asking} == {"seen"}
 
 
 async def test_one_cluster_cannot_answer_for_another(served: Fleet) -> None:
@@ -114,26 +132,23 @@ async def test_a_request_is_handed_to_the_agent_with_who_asked_and_its_answer_co
         assert heard.pop().arguments == {"app": "till", "initiated_by": "kim", **arguments}
 
 
-@pytest.mark.parametrize(
-    ("verb", "arguments", "says"),
-    [
+async def test_arguments_that_no_agent_could_carry_out_are_refused_by_name(served: Fleet) -> None:
+    edge = await served.edge("shop1")
+    await served.deliver(edge)
+    pod = {"kind": "Pod", "name": "a"}
+    wrong: list[tuple[str, dict[str, Any], str]] = [
         ("rollback", {}, "id: give the number"),
         ("manifest", {}, "resource: name an object"),
         ("diff", {"resource": {"kind": "Pod"}}, "a kind and a name"),
-        ("action", {"resource": {"kind": "Pod", "name": "a"}}, "action: give a text"),
+        ("action", {"resource": pod}, "action: give a text"),
         ("sync", {"options": ["Force"]}, "options: 'Force' has no value"),
         ("sync", {"strategy": "magic"}, "strategy: is hook or apply"),
         ("sync", {"resources": ["a"]}, "resources: name an object"),
         ("terminate", {"initiated_by": "a\nb"}, "initiated_by: must be one line"),
-    ],
-)
-async def test_arguments_that_no_agent_could_carry_out_are_refused_by_name(
-    served: Fleet, verb: str, arguments: dict[str, Any], says: str
-) -> None:
-    edge = await served.edge("shop1")
-    await served.deliver(edge)
-    with pytest.raises(RequestRefused, match=says):
-        await served.ask(f"app.{verb}", name="till", **arguments)
+    ]
+    for verb, arguments, says in wrong:
+        with pytest.raises(RequestRefused, match=says):
+            await served.ask(f"app.{verb}", name="till", **arguments)
 
 
 async def test_options_of_a_sync_stand_in_place_of_the_same_ones_of_the_application(served: Fleet) -> None:
