@@ -129,9 +129,13 @@ class ApplicationSpec(Model):
     def _repositories(cls, value: Any) -> Any:
         for source in value if isinstance(value, list) else [value] if value else []:
             try:
-                parse_address(source.address)
+                address = parse_address(source.address)
             except AddressRefused as error:
                 raise ValueError(f"repoURL is refused: {error.reason}") from error
+            if source.is_git and address.path == "/":
+                raise ValueError(
+                    f"repoURL is refused: {source.repo_url} names a host and no Git repository on it"
+                )
         return value
 
     @model_validator(mode="after")

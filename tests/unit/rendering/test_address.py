@@ -48,8 +48,8 @@ def test_addresses_are_taken_apart(url: str, canonical: str) -> None:
         "https://example.com/a?ref=main",
         "https://example.com/a#fragment",
         "https://example.com/../a",
-        "https://example.com/",
-        "https://example.com",
+        "ssh://git@example.com/",
+        "oci://example.com",
         "https:///a",
         "https://user:password@example.com/a",
         "https://exa mple.com/a",
@@ -129,3 +129,8 @@ def test_addresses_inside_private_networks_are_reached_only_if_allowed(ip: str, 
 def test_addresses_where_no_git_server_is_are_never_reached(ip: str) -> None:
     assert not AddressPolicy.locked_down().allows_ip(ip)
     assert not AddressPolicy().allows_ip(ip)
+
+
+def test_a_chart_repository_may_be_all_that_a_host_has() -> None:
+    spellings = {parse_address(f"https://charts.example.com{end}").canonical for end in ("", "/")}
+    assert spellings == {"https://charts.example.com/"}

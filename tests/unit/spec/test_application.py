@@ -375,3 +375,15 @@ def test_a_finalizer_that_nothing_would_remove_is_refused() -> None:
     manifest["metadata"]["finalizers"] = ["example.com/wait"]
     (problem,) = refusal(manifest)
     assert "metadata.finalizers[0]: 'example.com/wait' is not supported" in problem
+
+
+def test_a_chart_repository_may_be_all_that_a_host_has_and_a_git_repository_may_not() -> None:
+    chart = {"repoURL": "https://charts.example.com", "chart": "redis", "targetRevision": "1.*"}
+    manifest = copy.deepcopy(GUESTBOOK)
+    manifest["spec"]["source"] = chart
+    assert parse(manifest).application.spec.source is not None
+    (problem,) = refusal(with_spec(source={"repoURL": "https://git.example.com"}))
+    assert (
+        problem
+        == "spec.source: repoURL is refused: https://git.example.com names a host and no Git repository on it"
+    )

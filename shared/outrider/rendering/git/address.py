@@ -131,7 +131,10 @@ def _parse_url(url: str) -> Address:
         raise AddressRefused(url, "it holds a password; give it as the repository's credentials")
     host = _checked_host(url, parts.hostname or "")
     user = _checked_user(url, unquote(parts.username or ""))
-    return Address(scheme, host, port or _DEFAULT_PORTS[scheme], _checked_path(url, parts.path), user)
+    # A chart repository may be all that a host has: https://charts.example.com.
+    is_root = scheme in {"https", "http"} and parts.path in {"", "/"}
+    path = "/" if is_root else _checked_path(url, parts.path)
+    return Address(scheme, host, port or _DEFAULT_PORTS[scheme], path, user)
 
 
 def _local(url: str, netloc: str, path: str) -> Address:
