@@ -346,3 +346,17 @@ async def test_rendering_twice_gives_the_same_manifests_in_the_same_order(render
 
     assert json.dumps(first) == json.dumps(second)
     assert len(first) == 40
+
+
+async def test_a_text_block_at_the_end_of_a_file_ends_as_helm_prints_it(render: Renderer) -> None:
+    block = "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {0}}}\ndata:\n  text: |{1}\n    line{2}"
+    texts = {
+        "a_yaml": block.format("a", "", ""),
+        "b_yaml": block.format("b", "+", "\n\n\n"),
+        "c_yaml": block.format("c", "-", "\n"),
+        "d_yaml": "---\n"
+        + block.format("d", "", "\n\n---\n\n")
+        + block.format("e", "", "\n--- \n# nothing\n"),
+    }
+    found = {one["metadata"]["name"]: one["data"]["text"] for one in await render.manifests(chart(**texts))}
+    assert found == {"a": "line\n", "b": "line\n", "c": "line", "d": "line\n", "e": "line\n"}

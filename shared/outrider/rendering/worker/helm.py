@@ -7,7 +7,7 @@ annotations.
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import helm_python
@@ -42,10 +42,10 @@ def render(job: Job) -> Outcome:
         raise _explained(job, str(error)) from None
     outcome = Outcome()
     for crd in crds:
-        outcome.manifests += _manifests(job, crd["filename"], crd["data"])
+        outcome.manifests += _manifests(job, crd["filename"], [f"{crd['data']}\n"])
     for name in sorted(templates):
         if name.rpartition("/")[2] != "NOTES.txt":
-            outcome.manifests += _wanted(job, _manifests(job, name, templates[name]))
+            outcome.manifests += _wanted(job, _manifests(job, name, _documents(templates[name])))
     return outcome
 
 
@@ -107,11 +107,22 @@ def _rendered(job: Job, chart: helm_python.Chart, values: dict[str, Any]) -> dic
     return templates
 
 
-def _manifests(job: Job, name: str, text: str) -> Iterator[dict[str, Any]]:
+def _documents(text: str) -> Iterator[str]:
+    """Yield the documents of a rendered file as Helm prints them: without space around them, and with a line end.
+
+    It decides whether a text block that ends a file ends with a line end itself.
+    """
+    for document in f"\n{text.strip()}".split("\n---"):
+        if stripped := document.strip():
+            yield f"{stripped}\n"
+
+
+def _manifests(job: Job, name: str, documents: Iterable[str]) -> Iterator[dict[str, Any]]:
     file = _in_repository(job, name)
     try:
-        for document in read_yaml(text.encode(), job.bounds):
-            yield from manifests_of(document.value, STAGE, file, None)
+        for text in documents:
+            for document in read_yaml(text.encode(), job.bounds):
+                yield from manifests_of(document.value, STAGE, file, None)
     except InvalidDocument as error:
         raise RenderError(STAGE, f"renders to what is no YAML: {error}", file=file) from None
 
