@@ -18,8 +18,9 @@ from edge_agent.health import MISSING, UNKNOWN, Checks, Health
 from edge_agent.sync import claimed_by, is_hook, order, tracked_to
 from edge_agent.sync import options as sync_options
 
-# Hooks that went whose last state is remembered: a sync asks for it in its next pass.
-ENDED_MAX = 256
+# Objects that went and are remembered: an answer that was on its way must not bring one back, and a sync asks in
+# its next pass how a hook ended.
+LOST_MAX = 256
 
 IGNORE_HEALTH = "argocd.argoproj.io/ignore-healthcheck"
 
@@ -127,7 +128,8 @@ class Inventory:
         """`changed` is told an object and the applications that it names or named."""
         self._changed = changed
         self._kinds: dict[tuple[str, str], dict[Key, Live]] = {}
-        self._ended: dict[str, Health | None] = {}
+        self._lost: dict[str, tuple[str, Health | None]] = {}
+        """By uid: the version at which it went, and a hook's last health."""
         self.checks = Checks()
         """By which objects are judged from here on; what is held was judged by those before."""
 
@@ -141,7 +143,7 @@ class Inventory:
 
     def ended(self, uid: str) -> tuple[bool, Health | None]:
         """Say whether a hook with this uid was seen and is gone, and how it stood when it was seen last."""
-        return uid in self._ended, self._ended.get(uid)
+        return uid in self._lost, self._lost.get(uid, ("", None))[1]
 
     def of_kind(self, group: str, kind: str) -> dict[Key, Live]:
         """Return what is known of a kind."""
@@ -161,6 +163,8 @@ class Inventory:
         ):
             return before
         live = live_of(found, self.checks)
+        if older(live.resource_version, self._lost.get(live.uid, ("", None))[0]):
+            return live
         held[live.key] = live
         if before is None or before.decides() != live.decides():
             self._tell(live.key, before, live)
@@ -182,10 +186,9 @@ class Inventory:
         if before is None or older(resource_version, before.resource_version):
             return
         del held[key]
-        if before.hook:
-            self._ended[before.uid] = before.outcome
-            while len(self._ended) > ENDED_MAX:
-                del self._ended[next(iter(self._ended))]
+        self._lost[before.uid] = resource_version, before.outcome
+        while len(self._lost) > LOST_MAX:
+            del self._lost[next(iter(self._lost))]
         self._tell(key, before, None)
 
     def drop(self, group: str, kind: str) -> None:

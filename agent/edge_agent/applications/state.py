@@ -66,6 +66,8 @@ class Running:
     """In which stage anything was changed last."""
     pause_until_s: float = 0.0
     """Until when the next stage is held back, by the event loop's clock."""
+    to_take_over: set[Key] = field(default_factory=set)
+    """Objects of which former managers hold fields."""
     clearing: dict[Key, str] = field(default_factory=dict)
     """Objects that are being deleted to be made again, with the uid that goes."""
     hook_results: list[Result] = field(default_factory=list)

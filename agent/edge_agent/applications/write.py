@@ -13,7 +13,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from edge_agent.applications.keeping import keep
-from edge_agent.applications.migrate import apply_and_migrate
+from edge_agent.applications.migrate import note_former_managers, take_over
 from edge_agent.applications.one_off import would_be_created
 from edge_agent.cluster import (
     AlreadyExists,
@@ -75,13 +75,14 @@ async def _apply(entry: Entry, manifest: Object, context: SyncContext, *, dry_ru
     """Apply; where the server took this very manifest once and refuses it now, it is the live object that
     is in its way.
     """
-    cluster = context.around.cluster
+    cluster, strictly = context.around.cluster, strict(entry, context)
     if dry_run:
-        return await cluster.apply(
-            entry.kind, entry.key, manifest, dry_run=True, strict=strict(entry, context)
-        )
+        would_be = await cluster.apply(entry.kind, entry.key, manifest, dry_run=True, strict=strictly)
+        note_former_managers(entry, would_be.object, context)
+        return would_be
+    await take_over(entry, context)
     try:
-        return await apply_and_migrate(entry, manifest, context, strict=strict(entry, context))
+        return await cluster.apply(entry.kind, entry.key, manifest, strict=strictly)
     except InvalidObject as refusal:
         if not was_applied_before(entry, context):
             raise
@@ -91,7 +92,7 @@ async def _apply(entry: Entry, manifest: Object, context: SyncContext, *, dry_ru
             raise
         except ClusterError:
             raise refusal from None
-    return await cluster.apply(entry.kind, entry.key, manifest, strict=strict(entry, context))
+    return await cluster.apply(entry.kind, entry.key, manifest, strict=strictly)
 
 
 def was_applied_before(entry: Entry, context: SyncContext) -> bool:

@@ -6,8 +6,10 @@ manager applies with, and go.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
 
 
 def taken_over(live: Mapping[str, Any], manager: str, former: Collection[str]) -> list[dict[str, Any]] | None:
@@ -17,13 +19,14 @@ def taken_over(live: Mapping[str, Any], manager: str, former: Collection[str]) -
     entries = list((live.get("metadata") or {}).get("managedFields") or ())
     mine = next((entry for entry in entries if _is_applied(entry, manager)), None)
     theirs = [entry for entry in entries if entry is not mine and _is_former(entry, manager, former)]
-    if mine is None or not theirs:
+    if not theirs:
         return None
+    kept = [entry for entry in entries if entry is not mine and entry not in theirs]
+    mine = mine or {**theirs[0], "manager": manager, "operation": "Apply", "fieldsV1": {}}
     fields = mine.get("fieldsV1") or {}
     for entry in theirs:
         held = {name: part for name, part in (entry.get("fieldsV1") or {}).items() if name != "f:status"}
         fields = _united(fields, held)
-    kept = [entry for entry in entries if entry is not mine and entry not in theirs]
     return [*kept, {**mine, "fieldsV1": fields}]
 
 

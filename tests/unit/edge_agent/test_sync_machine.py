@@ -132,10 +132,11 @@ class Cluster:
     def carry_out(self, step: Step) -> None:  # noqa: C901 one case a step
         match step:
             case Validate(entries, hooks):
-                self._note("validate", [thing.key for thing in (*entries, *hooks)])
+                things: list[Entry | Hook] = [*entries, *hooks]
+                self._note("validate", [thing.key for thing in things])
                 self.valid |= {entry.key for entry in entries} - self.invalid
                 self.valid_hooks |= {hook.id for hook in hooks if hook.key not in self.invalid}
-                for thing in (*entries, *hooks):
+                for thing in things:
                     if thing.key in self.invalid:
                         self.done[thing.key] = Result(thing.key, thing.kind, "SyncFailed", "spec.x: wrong")
             case Apply(entries, stage):

@@ -10,8 +10,9 @@ import pytest
 from edge_agent.cluster import Key, Kind
 from edge_agent.sync import Prepared, kinds_in, prepare, tracked_to
 from edge_agent.sync import options as sync_options
+from edge_agent.sync.durations import duration_s
 from edge_agent.sync.order import rank, wave
-from edge_agent.sync.policy import Policy, duration_s, policy_of
+from edge_agent.sync.policy import Policy, policy_of
 from edge_agent.sync.tracking import ANNOTATION, LABEL, claimed_by, label_value
 
 CLUSTER_WIDE = {"Namespace", "ClusterRole", "CustomResourceDefinition"}
