@@ -382,7 +382,7 @@ def test_a_chart_repository_may_be_all_that_a_host_has_and_a_git_repository_may_
     manifest = copy.deepcopy(GUESTBOOK)
     manifest["spec"]["source"] = chart
     assert parse(manifest).application.spec.source is not None
-    (problem,) = refusal(with_spec(source={"repoURL": "https://git.example.com"}))
+    (problem,) = refusal(with_spec(source={"repoURL": "https://git.example.com", "path": "."}))
     assert (
         problem
         == "spec.source: repoURL is refused: https://git.example.com names a host and no Git repository on it"
