@@ -27,13 +27,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edge_agent.health import DEGRADED, HEALTHY
-from edge_agent.sync import hooks as hook_policies
 from edge_agent.sync import order, phases
+from edge_agent.sync.hooks import SUCCEEDED
 from edge_agent.sync.steps import (
     Apply,
     Await,
-    Clean,
-    Fail,
     Finished,
     Prune,
     RunHooks,
@@ -41,23 +39,33 @@ from edge_agent.sync.steps import (
     prune_stages,
     stage_of,
 )
+from edge_agent.sync.winding_up import (
+    await_runs,
+    clean,
+    fail,
+    failed_hook,
+    failure,
+    is_free,
+    is_over,
+    is_to_create,
+    named,
+    wind_up,
+)
 
 if TYPE_CHECKING:
-    from edge_agent.cluster.names import Key
     from edge_agent.sync.hooks import Hook
     from edge_agent.sync.prepare import Entry
-    from edge_agent.sync.results import Result
     from edge_agent.sync.steps import Facts, Stage, Step
 
 
 def next_step(facts: Facts) -> Step:
     """Return what to do next."""
     if facts.failure:
-        return _wind_up(facts)
+        return wind_up(facts)
     failed = [*facts.refused, *(result for result in facts.done.values() if result.failed)]
-    message = _failure(failed) if failed else _failed_hook(facts)
+    message = failure(failed) if failed else failed_hook(facts)
     if message:
-        return _fail(message, facts)
+        return fail(message, facts)
     unjudged = _unjudged(facts)
     if unjudged:
         return unjudged
@@ -66,7 +74,7 @@ def next_step(facts: Facts) -> Step:
         step = todo.within(stage)
         if step:
             return step
-    return _clean(hook_policies.SUCCEEDED, facts) or Finished(True, "successfully synced")
+    return clean(SUCCEEDED, facts) or Finished(True, "successfully synced")
 
 
 class _Todo:
@@ -108,7 +116,7 @@ class _Todo:
         ]
         unconfirmed = [found.key for found in waiting if found.confirm]
         if unconfirmed:
-            return Await(tuple(unconfirmed), f"waits for the approval to prune {_named(unconfirmed)}")
+            return Await(tuple(unconfirmed), f"waits for the approval to prune {named(unconfirmed)}")
         if not waiting:
             return None
         last = max(order.rank(found.key.kind) for found in waiting)
@@ -117,7 +125,7 @@ class _Todo:
     def _do(self, stage: Stage) -> Step | None:
         """Apply objects and create hooks, of the first kind that has any left."""
         entries = [entry for entry in self._pending if stage_of(entry) == stage]
-        hooks = [hook for hook in self._hooks if stage_of(hook) == stage and _is_to_create(hook, self._facts)]
+        hooks = [hook for hook in self._hooks if stage_of(hook) == stage and is_to_create(hook, self._facts)]
         if not entries and not hooks:
             return None
         ranks = [order.rank(entry.key.kind) for entry in entries]
@@ -131,23 +139,23 @@ class _Todo:
         )
         if usable:
             return Apply(usable, stage)
-        begin = tuple(hook for hook in hooks if _usable(hook, self._facts) and _is_free(hook, self._facts))
+        begin = tuple(hook for hook in hooks if _usable(hook, self._facts) and is_free(hook, self._facts))
         if begin:
             return RunHooks(begin, stage)
-        cleared = [self._facts.runs[hook.id].key for hook in hooks if not _is_free(hook, self._facts)]
+        cleared = [self._facts.runs[hook.id].key for hook in hooks if not is_free(hook, self._facts)]
         cleared += [entry.key for entry in entries if entry.key in self._facts.clearing]
         if cleared:
-            return Await(tuple(cleared), f"waits for the deletion of the former {_named(cleared)}", LOOK_S)
+            return Await(tuple(cleared), f"waits for the deletion of the former {named(cleared)}", LOOK_S)
         return _await_needs([*entries, *hooks], self._facts)
 
     def _await_hooks(self, stage: Stage) -> Step | None:
-        return _await_runs([hook for hook in self._hooks if stage_of(hook) == stage], self._facts)
+        return await_runs([hook for hook in self._hooks if stage_of(hook) == stage], self._facts)
 
     def _is_more_after(self, stage: Stage) -> bool:
         facts = self._facts
         return (
             any(stage_of(entry) > stage for entry in self._pending)
-            or any(stage_of(hook) > stage for hook in self._hooks if not _is_over(hook, facts))
+            or any(stage_of(hook) > stage for hook in self._hooks if not is_over(hook, facts))
             or any(
                 when > stage
                 for key, when in self._prunes.items()
@@ -160,7 +168,7 @@ class _Todo:
         phase, wave = stage
         here = [key for key, when in self._prunes.items() if when == stage and self._facts.present(key)]
         if here:
-            return Await(tuple(here), f"waits for the deletion of {_named(here)}")
+            return Await(tuple(here), f"waits for the deletion of {named(here)}")
         waits = []
         for entry in self._facts.entries:
             if stage_of(entry) != stage:
@@ -169,11 +177,11 @@ class _Todo:
             status = (health.counts_as or health.status) if health else HEALTHY
             if status == DEGRADED:
                 message = health.message if health else ""
-                return _fail(f"{entry.key} of wave {wave} is Degraded: {message}", self._facts)
+                return fail(f"{entry.key} of wave {wave} is Degraded: {message}", self._facts)
             if status != HEALTHY:
                 waits.append(entry.key)
         before = "" if phase != phases.place(phases.PRE_SYNC) else "PreSync "
-        return Await(tuple(waits), f"{before}wave {wave} waits for {_named(waits)}") if waits else None
+        return Await(tuple(waits), f"{before}wave {wave} waits for {named(waits)}") if waits else None
 
 
 # Between looks at an object that goes and that no watch may tell of. Seconds.
@@ -204,94 +212,9 @@ def _await_needs(group: list[Entry | Hook], facts: Facts) -> Step:
     for key in needed:
         health = facts.health(key)
         if health and health.status == DEGRADED:
-            return _fail(f"{key} is needed and is Degraded: {health.message}", facts)
+            return fail(f"{key} is needed and is Degraded: {health.message}", facts)
     return Await(needed, f"waits for {', '.join(map(str, needed))}")
-
-
-def _await_runs(hooks: list[Hook], facts: Facts) -> Step | None:
-    waits = [
-        (hook, facts.runs[hook.id]) for hook in hooks if hook.id in facts.runs and not _is_over(hook, facts)
-    ]
-    if not waits:
-        return None
-    hook, run = waits[0]
-    more = f" and {len(waits) - 1} more" if waits[1:] else ""
-    said = f": {run.message}" if run.message else ""
-    return Await(
-        tuple(run.key for _, run in waits), f"waits for {hook.phase} hook {_title(run.key)}{more}{said}"
-    )
-
-
-def _fail(message: str, facts: Facts) -> Step:
-    """End a sync that went wrong: at once where nothing is to be wound up."""
-    if not facts.hooks or not (facts.touched or facts.runs):
-        return Finished(False, message)
-    begun = [hook for hook in facts.hooks if _is_begun(hook, facts)]
-    return _await_runs(begun, facts) or Fail(message)
-
-
-def _wind_up(facts: Facts) -> Step:
-    """Run the hooks of a failed sync, then end it."""
-    hooks = [hook for hook in facts.hooks if hook.phase == phases.SYNC_FAIL]
-    begin = tuple(hook for hook in hooks if _is_to_create(hook, facts) and _is_free(hook, facts))
-    if begin:
-        return RunHooks(begin, (phases.place(phases.SYNC_FAIL), begin[0].wave))
-    waits = _await_runs(hooks, facts) or _clean(hook_policies.FAILED, facts)
-    if waits:
-        return waits
-    failed = [facts.runs[hook.id] for hook in hooks if facts.runs[hook.id].state == "Failed"]
-    more = "".join(f"; SyncFail hook {_title(run.key)} failed: {run.message}" for run in failed)
-    return Finished(False, facts.failure + more)
-
-
-def _clean(policy: str, facts: Facts) -> Step | None:
-    hooks = tuple(
-        hook
-        for hook in facts.hooks
-        if policy in hook.policies and _is_over(hook, facts) and not facts.runs[hook.id].cleaned
-    )
-    return Clean(hooks) if hooks else None
-
-
-def _is_begun(hook: Hook, facts: Facts) -> bool:
-    return hook.id in facts.runs and facts.runs[hook.id].state not in ("Clearing", "Creating")
-
-
-def _is_to_create(hook: Hook, facts: Facts) -> bool:
-    return not _is_begun(hook, facts)
-
-
-def _is_free(hook: Hook, facts: Facts) -> bool:
-    """Whether nothing is in the hook's way."""
-    run = facts.runs.get(hook.id)
-    return run is None or run.state != "Clearing" or not facts.present(run.key)
-
-
-def _is_over(hook: Hook, facts: Facts) -> bool:
-    return hook.id in facts.runs and facts.runs[hook.id].over
 
 
 def _usable(thing: Entry | Hook, facts: Facts) -> bool:
     return all(facts.ready(key) for key in thing.needs)
-
-
-def _failed_hook(facts: Facts) -> str:
-    for hook in facts.hooks:
-        run = facts.runs.get(hook.id)
-        if run and run.state == "Failed" and hook.phase != phases.SYNC_FAIL:
-            return f"{hook.phase} hook {_title(run.key)} failed: {run.message}"
-    return ""
-
-
-def _failure(failed: list[Result]) -> str:
-    first = failed[0]
-    named = f"{_title(first.key)}: {first.message}"
-    return named if len(failed) == 1 else f"{named} (and {len(failed) - 1} more objects failed)"
-
-
-def _title(key: Key) -> str:
-    return f"{key.kind} {key.name}"
-
-
-def _named(keys: list[Key]) -> str:
-    return str(keys[0]) + (f" and {len(keys) - 1} more" if keys[1:] else "")
