@@ -142,7 +142,13 @@ class Edge:
             found = ClusterSettings.of(record.spec)
             workloads.configure(replace(found, time_zone=found.time_zone or self._time_zone))
         elif record.digest is None:
-            workloads.remove(held.app, record.uid.hex(), cascade=record.cascade, generation=generation)
+            workloads.remove(
+                held.app,
+                record.uid.hex(),
+                cascade=record.cascade,
+                generation=generation,
+                propagation=str(record.spec.get("propagation") or "foreground"),
+            )
         else:
             workloads.set_desired(_desired(held.app, record, record.digest, self.replica.bundles))
 

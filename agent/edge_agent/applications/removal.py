@@ -40,7 +40,7 @@ async def remove(state: State, around: Surroundings) -> bool:
         return False
     await around.store.delete(state.app)
     # Should it be desired again at this moment, it begins with nothing.
-    state.progress, state.written = None, b""
+    state.progress, state.written, state.index = None, b"", None
     around.watches.use(state.app, ())
     around.on_removed(state.app, removal.generation)
     return True
