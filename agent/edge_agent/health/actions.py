@@ -80,8 +80,11 @@ def run(
     script = _scripts(live, settings).get(name)
     if script is not None:
         return _by_script(script, live, parameters)
+    action = built_in_actions(*_sort(live)).get(name)
+    if action is None or _replaces(_entry(live, settings)):
+        raise ActionRefused(f"{what}: the cluster's settings have no script for the action {name}")
     try:
-        operation, resource = built_in_actions(*_sort(live))[name].act(live, parameters, clock())
+        operation, resource = action.act(live, parameters, clock())
     except CantAct as error:
         raise ActionRefused(f"{what}: {error}") from error
     return [Change(operation, resource)]
@@ -90,7 +93,7 @@ def run(
 def _offers(live: Mapping[str, Any], settings: ActionSettings) -> dict[str, Offer]:
     entry = _entry(live, settings)
     offers: dict[str, Offer] = {}
-    if entry is None or entry.get("mergeBuiltinActions") is True:
+    if not _replaces(entry):
         for name, action in built_in_actions(*_sort(live)).items():
             offer = action.offer(live)
             if offer is not None:
@@ -98,6 +101,11 @@ def _offers(live: Mapping[str, Any], settings: ActionSettings) -> dict[str, Offe
     if entry is not None:
         offers |= _discovered(live, entry)
     return offers
+
+
+def _replaces(entry: Mapping[str, Any] | None) -> bool:
+    """Say whether a kind's scripts stand in the place of the agent's own actions."""
+    return entry is not None and entry.get("mergeBuiltinActions") is not True
 
 
 def _discovered(live: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[str, Offer]:

@@ -30,6 +30,8 @@ MEMORY_BYTES = 16 << 20
 SOURCE_CHARS = 256 * 1024
 # A script that met its bounds this often in a row is given up until the settings change.
 STRIKES = 3
+# Scripts kept ready to run, those of former settings among them.
+COMPILED_MAX = 256
 
 _NO_MEMORY = "not enough memory"
 """As LuaJIT says it."""
@@ -56,6 +58,7 @@ class Script:
     source: str
     open_libs: bool = False
     """Whether it has `string`, `math`, and the methods of text."""
+    time_s: float = TIME_S
     strikes: int = field(default=0, init=False)
 
     def run(self, obj: Mapping[str, Any], parameters: Mapping[str, str] | None = None) -> Any:
@@ -106,11 +109,13 @@ class _Interpreter:
         """Run a script over an object; raises `ScriptFailed`."""
         compiled = self._compiled.get(script.source)
         if compiled is None:
+            if len(self._compiled) >= COMPILED_MAX:
+                self._compiled.clear()
             compiled = self._compiled[script.source] = self._read(script)
         given, named = self._take(script, obj), self._take(script, parameters)
         self._runtime.set_max_memory(MEMORY_BYTES)
         try:
-            answer = self._run(compiled, given, named, script.open_libs, TIME_S)
+            answer = self._run(compiled, given, named, script.open_libs, script.time_s)
         except self._lua.LuaMemoryError as error:
             raise OutOfBounds(script.name, _too_much()) from error
         except (UnicodeError, self._lua.LuaError) as error:
@@ -136,7 +141,7 @@ class _Interpreter:
                 table = self._runtime.table_from(value, recursive=True)
             except (OverflowError, UnicodeError):
                 table = self._runtime.table_from(plain(value), recursive=True)
-        except RecursionError as error:
+        except (RecursionError, self._lua.LuaError) as error:
             raise ScriptFailed(script.name, "the object is nested too deeply for a script") from error
         # A run that starts with too little left would end the process, not itself.
         if self._runtime.get_memory_used() > MEMORY_BYTES // 2:
@@ -153,7 +158,7 @@ class _Interpreter:
             except (UnreadableValue, UnicodeError) as error:
                 raise ScriptFailed(script.name, f"returned {error}") from error
         if overtime:
-            raise OutOfBounds(script.name, f"took more than {TIME_S * 1000:.0f} ms")
+            raise OutOfBounds(script.name, f"took more than {script.time_s * 1000:.0f} ms")
         if value == _NO_MEMORY:
             raise OutOfBounds(script.name, _too_much())
         raise ScriptFailed(script.name, str(value))

@@ -8,6 +8,7 @@ comes out as a list; `mend` makes it what stood in that place before.
 from __future__ import annotations
 
 import math
+import sys
 from itertools import islice
 from typing import Any
 
@@ -17,6 +18,7 @@ MAX_NODES = 100_000
 
 _EXACT = 2**53
 """Beyond it, Lua's numbers skip integers."""
+_LARGEST = int(sys.float_info.max)
 
 
 class UnreadableValue(Exception):
@@ -32,7 +34,7 @@ def plain(value: Any) -> Any:
     if isinstance(value, list):
         return [plain(inner) for inner in value]
     if isinstance(value, int) and abs(value) > _EXACT:
-        return float(value)
+        return float(max(-_LARGEST, min(value, _LARGEST)))
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode("utf-8")
     return value

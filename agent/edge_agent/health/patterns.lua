@@ -327,9 +327,13 @@ local function library()
         if code == 48 then
           parts[#parts + 1] = sub(state.text, start, stop - 1)
         elseif code and code >= 49 and code <= 57 then
-          local count, values = captures(state, start, stop, true)
-          if code - 48 > count then error("invalid capture index", 0) end
-          parts[#parts + 1] = values[code - 48]
+          if code == 49 and state.level == 0 then
+            parts[#parts + 1] = sub(state.text, start, stop - 1)
+          elseif code - 48 > state.level then
+            error("invalid capture index", 0)
+          else
+            parts[#parts + 1] = capture(state, code - 48)
+          end
         else
           parts[#parts + 1] = code and char(code) or ""
         end
@@ -346,8 +350,12 @@ local function library()
   local function replacement(repl, state, start, stop)
     local kind, value = type(repl)
     if kind == "string" then return expand(repl, state, start, stop) end
-    local count, values = captures(state, start, stop, true)
-    if kind == "table" then value = repl[values[1]] else value = repl(unpack(values, 1, count)) end
+    if kind == "table" then
+      value = repl[state.level == 0 and sub(state.text, start, stop - 1) or capture(state, 1)]
+    else
+      local count, values = captures(state, start, stop, true)
+      value = repl(unpack(values, 1, count))
+    end
     if not value then return sub(state.text, start, stop - 1) end
     if type(value) ~= "string" and type(value) ~= "number" then
       error("invalid replacement value (a " .. type(value) .. ")", 0)

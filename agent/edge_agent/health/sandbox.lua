@@ -59,7 +59,7 @@ BASE._VERSION = "Lua 5.1"
 BASE.print = function() end
 -- Of tables alone: the metatable of text is everybody's.
 BASE.getmetatable = function(value)
-  if type(value) == "table" then return getmetatable(value) end
+  return type(value) == "table" and getmetatable(value) or nil
 end
 BASE.setmetatable = function(value, meta)
   if type(value) ~= "table" then error("bad argument #1 to 'setmetatable' (table expected)", 0) end
