@@ -67,7 +67,9 @@ class Workloads(Protocol):
     def set_desired(self, desired: Desired) -> None:
         """Say what an application should be."""
 
-    def remove(self, app: str, uid: str, *, cascade: bool, generation: tuple[int, int]) -> None:
+    def remove(
+        self, app: str, uid: str, *, cascade: bool, generation: tuple[int, int], propagation: str
+    ) -> None:
         """Say that an application ends."""
 
 

@@ -46,7 +46,9 @@ class LightWorkloads:
         """Be that, after a moment. The bundle is read as an agent does, and its objects are reported."""
         asyncio.get_running_loop().call_later(RUNS_AFTER_S, self._runs, desired)
 
-    def remove(self, app: str, uid: str, *, cascade: bool, generation: tuple[int, int]) -> None:
+    def remove(
+        self, app: str, uid: str, *, cascade: bool, generation: tuple[int, int], propagation: str
+    ) -> None:
         """Be gone."""
         self._on_removed(app, generation)
 
