@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from benchmarks import agent_memory, engine, wan_bytes
+from benchmarks import agent_memory, engine, monorepo, render_rate, wan_bytes
 from benchmarks.converge import converge
 from benchmarks.measure import Measurement
 from benchmarks.results import write
@@ -24,6 +24,8 @@ BENCHMARKS: dict[str, Benchmark] = {
     "apply-rate": engine.apply_rate,
     "drift-heal": engine.drift_heal,
     "reconcile-idle-cpu": engine.idle_cpu,
+    "render-rate": render_rate.rate,
+    "monorepo-1-of-1000": monorepo.one_of_a_thousand,
     "converge-100": lambda folder: converge(folder, 100),
     "converge-1000": lambda folder: converge(folder, 1000, "light_edges"),
 }

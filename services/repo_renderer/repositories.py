@@ -140,6 +140,9 @@ class Repositories:
             if ready:
                 prepared = await self._preparation.prepare(ready)
                 for (wanted, known), result in zip(ready, prepared, strict=True):
+                    if isinstance(result, Prepared) and self._renderings.is_current(wanted, result):
+                        self._brought[wanted] = known
+                        continue
                     tasks.create_task(self._bring(wanted, known, result), name=f"render {wanted.key}")
 
     def _head(self, source: ApplicationSource) -> Head | str | None:
@@ -156,9 +159,7 @@ class Repositories:
             revision = ",".join(head.revision for head in heads)
             await self._renderings.fail(wanted.key, str(prepared), revision)
             return
-        if not self._renderings.is_current(wanted, prepared):
-            await self._renderings.bring(wanted, prepared)
-        # An error is looked at again, since the record holds it.
+        await self._renderings.bring(wanted, prepared)
         self._brought[wanted] = heads
 
 
