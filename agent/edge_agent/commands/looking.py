@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from edge_agent.applications.bundle import Bundle
 from edge_agent.applications.differences import differences, shown
 from edge_agent.cluster import ClusterError, Key, Kind, NotFound, Object, Transient, UnknownKind
-from edge_agent.commands.arguments import CannotDo, resource, selector
+from edge_agent.commands.arguments import CannotDo, resource, selector, texts
 from edge_agent.diff.mask import masked
 from edge_agent.tree import belongs, orphan_warning, resource_tree
 from outrider.names import AppName, from_token
@@ -26,8 +26,8 @@ ORPHANED = "OrphanedResourceWarning"
 
 def status(command: Command, site: Site) -> None:
     """Send status documents whole: the hub has lost their base."""
-    apps = command.arguments.get("apps")
-    site.resend(None if apps is None else [AppName(from_token(str(app))) for app in apps])
+    apps = texts(command.arguments, "apps")
+    site.resend(None if apps is None else [AppName(from_token(app)) for app in apps])
 
 
 def get(command: Command, site: Site) -> dict[str, Any]:

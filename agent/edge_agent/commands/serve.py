@@ -10,7 +10,7 @@ too long ends with a sentence: who asked doesn't wait any more.
 
 import asyncio
 import traceback
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any
 
 import structlog
@@ -103,14 +103,14 @@ class Commands:
         try:
             answer = self._carry_out(verb, command)
         except (CannotDo, MalformedMessage) as error:
-            await self._refuse(verb, reply, str(error))
+            await self._publish(verb, reply, [_refusal(str(error))])
             return
         if verb in LOOKS and self._tasks is not None:
             self._looks += 1
             name = f"command {verb} {command.request_id}"
-            self._tasks.create_task(self._answer(verb, reply, answer), name=name)
+            self._tasks.create_task(self._look(verb, reply, answer), name=name)
         else:
-            await self._reply(verb, reply, answer)
+            await self._publish(verb, reply, await replies(answer))
 
     def _carry_out(self, verb: str, command: Command) -> Any:
         act = LOOKS.get(verb) or VERBS.get(verb)
@@ -123,37 +123,38 @@ class Commands:
                 raise CannotDo(f"the agent answers {self._looks} questions already; ask again later")
         return act(command, self._site)
 
-    async def _answer(self, verb: str, reply: subjects.Subject, answer: Awaitable[Any]) -> None:
+    async def _look(self, verb: str, reply: subjects.Subject, answer: Coroutine[Any, Any, Any]) -> None:
+        try:
+            parts = await self._answer(verb, answer)
+        finally:
+            self._looks -= 1
+            # Where its turn never came.
+            answer.close()
+        await self._publish(verb, reply, parts)
+
+    async def _answer(self, verb: str, answer: Awaitable[Any]) -> list[bytes]:
         try:
             async with asyncio.timeout(self._look_timeout_s), self._turns:
-                found = await answer
+                return await replies(await answer)
         except TimeoutError:
-            await self._refuse(verb, reply, "the cluster's API did not answer in time; try again")
-        except (CannotDo, ClusterError) as error:
-            await self._refuse(verb, reply, str(error))
+            return [_refusal("the cluster's API did not answer in time; try again")]
+        except (CannotDo, ClusterError, TooLong) as error:
+            return [_refusal(str(error))]
         except Exception as error:  # noqa: BLE001 a loop's boundary: a question must not end the agent
             # No local variables: a Secret may be among them.
             _log.error("command failed", verb=verb, trace=traceback.format_exc())
-            await self._refuse(verb, reply, f"the agent failed on this: {type(error).__name__}")
-        else:
-            await self._reply(verb, reply, found)
-        finally:
-            self._looks -= 1
+            return [_refusal(f"the agent failed on this: {type(error).__name__}")]
 
-    async def _reply(self, verb: str, reply: subjects.Subject, answer: Any) -> None:
+    async def _publish(self, verb: str, reply: subjects.Subject, parts: list[bytes]) -> None:
         try:
-            for part in await replies(answer):
+            for part in parts:
                 await self._connection.publish(reply, part)
-        except TooLong as error:
-            await self._refuse(verb, reply, str(error))
         except BusError as error:
             _log.warning("reply not sent", verb=verb, reason=str(error))
 
-    async def _refuse(self, verb: str, reply: subjects.Subject, sentence: str) -> None:
-        try:
-            await self._connection.publish(reply, CommandReply(error=sentence).pack())
-        except BusError as error:
-            _log.warning("reply not sent", verb=verb, reason=str(error))
+
+def _refusal(sentence: str) -> bytes:
+    return CommandReply(error=sentence).pack()
 
 
 def _request_id(command: Command) -> str:

@@ -13,7 +13,7 @@ from edge_agent.commands.arguments import CannotDo, flag, number, selectors, tex
 from edge_agent.commands.looking import warn_of_orphans
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Mapping
+    from collections.abc import Coroutine, Mapping
 
     from edge_agent.applications import Operation
     from edge_agent.applications.requests import Strategy
@@ -68,7 +68,7 @@ def approve(command: Command, site: Site) -> dict[str, str]:
     return _request(command, site, operation)
 
 
-def refresh(command: Command, site: Site) -> Awaitable[dict[str, str]]:
+def refresh(command: Command, site: Site) -> Coroutine[Any, Any, dict[str, str]]:
     """Look again, and for orphaned resources where the project asks for that."""
     return _refreshed(_request(command, site, Refresh(flag(command.arguments, "hard"))), site)
 

@@ -78,6 +78,8 @@ class Expressions:
             try:
                 answers = await self._ask(expressions, objects)
             except _Ended:
+                if len(expressions) == 1:
+                    raise self._set_aside(expressions[0]) from None
                 answers = [await self._ask_alone(expression, objects) for expression in expressions]
         found: list[dict[Path, None]] = [{} for _ in objects]
         for expression, answer in zip(expressions, answers, strict=True):
@@ -114,9 +116,12 @@ class Expressions:
         try:
             return (await self._ask([expression], objects))[0]
         except _Ended:
-            reason = "took more than its time or memory"
-            self._aside[expression] = (asyncio.get_running_loop().time() + ASIDE_S, reason)
-            return {"error": reason}
+            raise self._set_aside(expression) from None
+
+    def _set_aside(self, expression: str) -> ExpressionFailed:
+        reason = "took more than its time or memory"
+        self._aside[expression] = (asyncio.get_running_loop().time() + ASIDE_S, reason)
+        return ExpressionFailed(expression, reason)
 
     async def _ask(self, expressions: Sequence[str], objects: Sequence[Object]) -> list[dict[str, Any]]:
         """Ask the process; it is killed when it doesn't answer, or when nobody waits for the answer."""

@@ -101,6 +101,25 @@ async def test_a_webhook_that_writes_something_else_each_time_starts_no_loop(
         assert written(simulated, "configmaps") == before
 
 
+async def test_a_webhook_that_writes_something_else_each_time_is_no_difference_in_a_dry_run_either(
+    simulated: SimulatedCluster, agent: Agent, site: Site, app: str
+) -> None:
+    """A quantity written another way is what makes a dry run necessary."""
+    wanted = deployment("web")
+    container = wanted["spec"]["template"]["spec"]["containers"][0]
+    container["resources"] = {"requests": {"cpu": "1000m"}}
+    with mutating("apps", "deployments", stamps()):
+        agent.desire(app, [wanted], sync={})
+        agent.ask(app)
+        await agent.until_synced(app)
+        before = written(simulated, "deployments")
+        assert (await look_again(agent, app))["sync"]["status"] == "Synced"
+        assert written(simulated, "deployments") > before
+        # And a field changed by hand is told from it.
+        await site.edit(DEPLOYMENT, "web", {"spec": {"replicas": 4}})
+        await agent.until(app, lambda document: document["sync"]["status"] == "OutOfSync")
+
+
 async def test_a_webhook_that_spoils_a_desired_field_each_time_starts_no_loop(
     simulated: SimulatedCluster, agent: Agent, site: Site, app: str
 ) -> None:
