@@ -20,16 +20,19 @@ if TYPE_CHECKING:
 _CONFIRM = "confirm"
 
 
-def doomed(state: State, index: Index | None, around: Surroundings) -> Iterable[Doomed]:
+def doomed(
+    state: State, index: Index | None, around: Surroundings, asked: options.Options | None = None
+) -> Iterable[Doomed]:
     """Yield them in no order, those that must stay with the reason; without an index, all of the
-    application's objects.
+    application's objects. `asked`: options that stand in place of the application's.
     """
+    general = state.policy.options if asked is None else asked
     option = "Prune" if index is not None else "Delete"
     project = Project.of(state.desired.spec if state.desired else {})
     for live in around.inventory.tracked(state.app):
         if index is not None and (live.key in index.entries or live.hook):
             continue
-        word = live.options.get(option, state.policy.options.get(option))
+        word = live.options.get(option, general.get(option))
         yield Doomed(
             live.key,
             live.kind,
@@ -39,7 +42,7 @@ def doomed(state: State, index: Index | None, around: Surroundings) -> Iterable[
             _kept(live, option, word, project),
             confirm=word == _CONFIRM and not is_approved(live.key, state),
             going=live.deleting,
-            last=options.enabled("PruneLast", live.options, state.policy.options),
+            last=options.enabled("PruneLast", live.options, general),
         )
 
 

@@ -130,7 +130,7 @@ def _hooks(context: SyncContext) -> Iterable[Hook]:
 def _doom(context: SyncContext) -> None:
     """Take in what is to be pruned; of what stays, note why."""
     running = context.running
-    for found in doomed(context.state, context.index, context.around):
+    for found in doomed(context.state, context.index, context.around, context.options):
         if not context.is_whole and running.only is None and not context.is_about(found.key):
             continue
         if running.prune and not found.kept:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -166,6 +167,24 @@ async def test_hooks_run_neither_for_a_heal_nor_for_selected_resources(
     agent.ask(app, resources=(Selector("", "ConfigMap", "b"),))
     await agent.until(app, lambda document: finished(document) and set(results(document)) == {"b"})
     assert await jobs(site) == before
+
+
+async def test_a_sync_of_objects_alone_runs_no_hook(agent: Agent, site: Site, app: str) -> None:
+    agent.desire(app, [config_map("a"), job("check", "PreSync")], sync={})
+    agent.ask(app, strategy="apply")
+    await agent.until_synced(app)
+    assert await jobs(site) == {}
+
+
+async def test_the_next_wave_is_held_back_for_the_pause(site: Site, settings: Settings, app: str) -> None:
+    async with running(site, replace(settings, wave_delay_s=3600.0)) as agent:
+        agent.desire(app, [config_map("first", sync_wave="-1"), config_map("second")])
+        await agent.until(
+            app, lambda document: "pauses" in document.get("operationState", {}).get("message", "")
+        )
+        assert await site.get(CONFIG_MAP, "first")
+        assert await site.get(CONFIG_MAP, "second") is None
+        assert 3500 < max(agent.timers()) <= 3600
 
 
 async def test_a_dry_run_runs_no_hook(agent: Agent, site: Site, app: str) -> None:
