@@ -18,6 +18,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from edge_agent.diff.projection import SERVER_METADATA
@@ -147,9 +148,10 @@ def _settled_metadata(live: Mapping[str, Any]) -> dict[str, Any]:
 
 def _values(fields: Mapping[str, Any], live: Any) -> Any:
     """Return the live values at the fields, in the shape of the fields."""
-    if not fields or all(step == "." for step in fields):
-        return live if not fields else None
-    return {step: _values(below, at_step(step, live)) for step, below in fields.items() if step != "."}
+    if not fields:
+        return live
+    found = {step: _values(below, at_step(step, live)) for step, below in fields.items() if step != "."}
+    return found or None
 
 
 def _left_over(fields: Mapping[str, Any], live: Any, desired: Any, path: str) -> Iterator[str]:
@@ -168,21 +170,33 @@ def at_step(step: str, value: Any) -> Any:
     """Return what one step of a field path leads to, None where there is nothing."""
     how, what = step[:2], step[2:]
     if how == "f:":
-        return value.get(what) if isinstance(value, Mapping) else None
+        return value.get(what) if isinstance(value, dict) else None
     if not isinstance(value, list):
         return None
     if how == "i:":
         return value[int(what)] if int(what) < len(value) else None
-    wanted = json.loads(what)
     if how == "v:":
+        wanted = json.loads(what)
         return wanted if wanted in value else None
-    return next((item for item in value if has_keys(item, step)), None)
+    keys = _keys(step)
+    for item in value:
+        if _has(item, keys):
+            return item
+    return None
 
 
 def has_keys(item: Any, step: str) -> bool:
     """Say whether a list's item is the one that a step `k:` names. A key that a desired item leaves out is one
     that the server defaults (`protocol: TCP`).
     """
-    return isinstance(item, Mapping) and all(
-        item.get(name, value) == value for name, value in json.loads(step[2:]).items()
-    )
+    return _has(item, _keys(step))
+
+
+def _has(item: Any, keys: tuple[tuple[str, Any], ...]) -> bool:
+    return isinstance(item, dict) and all(item.get(name, value) == value for name, value in keys)
+
+
+# Each object of a kind has the same few steps, and each event of each object asks for them.
+@lru_cache(maxsize=1024)
+def _keys(step: str) -> tuple[tuple[str, Any], ...]:
+    return tuple(json.loads(step[2:]).items())
