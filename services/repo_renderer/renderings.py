@@ -164,7 +164,7 @@ class Renderings:
         """Fetch a chart that another one depends on, as `helm dependency build` does, with the credentials of its own repository."""
         helm = part.pinned.source.helm
         asked = WantedChart(chart.name, chart.version or "*", bool(helm and helm.pass_credentials))
-        field = f"dependency {chart.name} {chart.version} ({chart.repository})"
+        field = f"dependency {chart.shown}"
         try:
             found = await self._checkouts.charts.fetch(self._access(chart.repository), [asked])
             head = found[asked]

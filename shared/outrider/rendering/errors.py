@@ -46,13 +46,19 @@ class MissingChart:
     version: str
     repository: str
 
+    @property
+    def shown(self) -> str:
+        """How a person calls it; without a password that somebody wrote into the URL."""
+        scheme, _, rest = self.repository.partition("://")
+        return f"{self.name} {self.version} ({scheme}://{rest.rpartition('@')[2]})"
+
 
 class ChartsMissing(RenderError):
     """A chart that can't be rendered before others are in its `charts/`."""
 
     def __init__(self, charts: list[MissingChart], *, file: str) -> None:
         self.charts = charts
-        named = ", ".join(f"{chart.name} {chart.version} ({chart.repository})" for chart in charts)
+        named = ", ".join(chart.shown for chart in charts)
         super().__init__("helm", f"these charts are not in charts/: {named}", file=file)
 
     def as_dict(self) -> dict[str, Any]:
