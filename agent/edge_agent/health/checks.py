@@ -28,7 +28,9 @@ class Checks:
         """`scripts`: the settings' `health`, `{"lua": script, "openLibs": bool}` by kind."""
         self._scripts = ByKind(
             {
-                kind: Script(f"health script of {kind}", entry["lua"], entry.get("openLibs") is True)
+                kind: Script(
+                    f"health script of {kind.lstrip('/')}", entry["lua"], entry.get("openLibs") is True
+                )
                 for kind, entry in (scripts or {}).items()
                 if isinstance(entry.get("lua"), str) and entry["lua"].strip()
             }

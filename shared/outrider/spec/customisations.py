@@ -165,12 +165,11 @@ def _actions(found: Customisations, at: str, kind: str, text: str) -> None:
     read = _model(found, at, text, _Actions)
     if not isinstance(read, _Actions):
         return
-    if read.merge_builtin:
-        found.warnings.append(
-            f"{at}.mergeBuiltinActions: has no effect: there are no built-in actions to replace"
-        )
     definitions = [{"name": one.name, "lua": one.lua} for one in read.definitions]
-    found.rule("actions", kind).update(discovery=read.discovery, definitions=definitions)
+    rule = found.rule("actions", kind)
+    rule.update(discovery=read.discovery, definitions=definitions)
+    if read.merge_builtin:
+        rule["mergeBuiltinActions"] = True
 
 
 def _differences(found: Customisations, at: str, kind: str, text: str) -> None:
