@@ -170,7 +170,7 @@ async def test_a_manifest_is_shown_of_what_the_application_owns_and_of_nothing_e
     agent.desire(app, [deployment("web")])
     agent.desire(other, [config_map("theirs")])
     await agent.until_synced(other)
-    await site.until(DEPLOYMENT, "web", lambda live: live and live.get("status", {}).get("readyReplicas"))
+    await site.until(DEPLOYMENT, "web", lambda live: live and live.get("status", {}).get("replicas"))
     nodes = (await ask("tree", app=app))["nodes"]
     (pod,) = [node for node in nodes if node["kind"] == "Pod"]
     shown = await ask("manifest", app=app, resource=about("", "Pod", site.namespace, pod["name"]))

@@ -173,7 +173,9 @@ async def test_quantities_nulls_and_empty_values_are_no_difference(
     assert (await look_again(agent, app))["sync"]["status"] == "Synced"
 
 
-async def test_the_rules_of_an_aggregating_role_are_the_clusters(agent: Agent, site: Site, app: str) -> None:
+async def test_the_rules_of_an_aggregating_role_are_the_clusters(
+    simulated: SimulatedCluster, agent: Agent, site: Site, app: str
+) -> None:
     rules = [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}]
     role: dict[str, Any] = {
         "apiVersion": "rbac.authorization.k8s.io/v1",
