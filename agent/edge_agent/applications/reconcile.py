@@ -19,6 +19,7 @@ from edge_agent.applications.document import report
 from edge_agent.applications.gate import CONDITION, changes_in_s, condition
 from edge_agent.applications.history import trimmed
 from edge_agent.applications.hooks import stop_former_hooks
+from edge_agent.applications.in_force import policy_in_force
 from edge_agent.applications.keeping import keep, read_progress
 from edge_agent.applications.operate import Waiting, operate
 from edge_agent.applications.requests import RequestRefused
@@ -28,7 +29,6 @@ from edge_agent.applications.state import Index, State, set_error
 from edge_agent.applications.sync_context import SyncContext
 from edge_agent.applications.target import Target, target_of
 from edge_agent.cluster import Transient
-from edge_agent.sync import policy_of
 from outrider.backoff import Backoff
 
 if TYPE_CHECKING:
@@ -44,8 +44,7 @@ async def reconcile(state: State, around: Surroundings) -> float | None:
     `Blind`.
     """
     progress = await read_progress(state, around)
-    spec = state.desired.spec if state.desired else {}
-    state.policy = policy_of(spec, around.site.ignore_differences)
+    state.policy = policy_in_force(state.desired, around)
     progress.history = trimmed(progress.history, state.policy.history_limit)
     async with contextlib.AsyncExitStack() as bundles:
         bundle = await bundles.enter_async_context(Bundle(state, around))

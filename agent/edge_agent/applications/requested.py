@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 from edge_agent.applications.ending import refuse
 from edge_agent.applications.gate import gate_of
 from edge_agent.applications.history import entry_of
+from edge_agent.applications.in_force import SKIP, is_skipped, policy_in_force
 from edge_agent.applications.keeping import keep, read_progress
 from edge_agent.applications.model import Removal
 from edge_agent.applications.progress import Approval, Progress
 from edge_agent.applications.requests import Approve, Refresh, Rollback, Sync, Terminate
-from edge_agent.sync import policy_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,7 +47,7 @@ def refusal(
             return (
                 _busy(waiting, state)
                 or _blocked(operation, desired, state, around)
-                or _barred(operation, desired, state)
+                or _barred(operation, desired, state, around)
             )
         case Terminate():
             asked = any(isinstance(other, Sync | Rollback) for other in waiting)
@@ -125,8 +125,10 @@ def _blocked(operation: Sync | Rollback, desired: Desired, state: State, around:
     return f"{state.app} can't be synced now: it is {gate.why}"
 
 
-def _barred(operation: Sync | Rollback, desired: Desired, state: State) -> str:
-    automated = policy_of(desired.spec).automated
+def _barred(operation: Sync | Rollback, desired: Desired, state: State, around: Surroundings) -> str:
+    if is_skipped(desired):
+        return f"{state.app} is left alone while its annotation {SKIP} is set"
+    automated = policy_in_force(desired, around).automated
     if isinstance(operation, Rollback):
         if automated:
             return f"{state.app} can't be rolled back while automated sync is on; turn it off first"

@@ -467,6 +467,22 @@ async def test_a_rollback_is_refused_under_automated_sync_and_for_an_unknown_ent
         agent.applications.request(app, Rollback("1", 5))
 
 
+async def test_an_application_that_is_to_be_left_alone_is_neither_synced_nor_healed(
+    agent: Agent, site: Site, app: str
+) -> None:
+    left_alone = {"argocd.argoproj.io/skip-reconcile": "true"}
+    agent.desire(app, ONE, annotations=left_alone)
+    document = await agent.until(app, lambda document: document["sync"]["status"] == "OutOfSync")
+    assert "operationState" not in document
+    with pytest.raises(RequestRefused, match="is left alone while its annotation"):
+        agent.ask(app)
+    agent.desire(app, ONE)
+    await agent.until_synced(app)
+    agent.desire(app, ONE, annotations=left_alone)
+    await site.edit(CONFIG_MAP, "a", {"data": {"v": "edited"}})
+    await agent.until(app, lambda document: document["sync"]["status"] == "OutOfSync")
+
+
 @pytest.mark.parametrize("seed", range(2))
 async def test_an_agent_killed_in_the_middle_of_a_rollback_ends_where_it_should(
     site: Site, settings: Settings, app: str, seed: int
