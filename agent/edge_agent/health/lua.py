@@ -27,7 +27,7 @@ TIME_S = 0.25
 # Of the interpreter, with the object and what the script makes.
 MEMORY_BYTES = 16 << 20
 # Of a script's text.
-SOURCE_CHARS = 256 * 1024
+SOURCE_CHARS = 64 * 1024
 # A script that met its bounds this often in a row is given up until the settings change.
 STRIKES = 3
 # Scripts kept ready to run, those of former settings among them.
@@ -112,6 +112,8 @@ class _Interpreter:
             if len(self._compiled) >= COMPILED_MAX:
                 self._compiled.clear()
             compiled = self._compiled[script.source] = self._read(script)
+        if isinstance(compiled, str):
+            raise ScriptFailed(script.name, compiled)
         given, named = self._take(script, obj), self._take(script, parameters)
         self._runtime.set_max_memory(MEMORY_BYTES)
         try:
@@ -125,15 +127,14 @@ class _Interpreter:
         return self._answer(script, answer)
 
     def _read(self, script: Script) -> Any:
+        """Return a script ready to run, or what is wrong with it: that too is found out once."""
         if len(script.source) > SOURCE_CHARS:
-            raise ScriptFailed(script.name, f"is longer than {SOURCE_CHARS} characters")
+            return f"is longer than {SOURCE_CHARS} characters"
         try:
             found = self._compile(script.source, "line")
         except (UnicodeError, self._lua.LuaError) as error:
-            raise ScriptFailed(script.name, f"can't be read: {error}") from error
-        if isinstance(found, tuple):
-            raise ScriptFailed(script.name, f"can't be read: {found[1]}")
-        return found
+            return f"can't be read: {error}"
+        return f"can't be read: {found[1]}" if isinstance(found, tuple) else found
 
     def _take(self, script: Script, value: Mapping[str, Any]) -> Any:
         try:

@@ -6,7 +6,8 @@
 local pattern_source = ...
 
 local string, table, math, os = string, table, math, os
-local error, pairs, pcall, tostring, type, unpack = error, pairs, pcall, tostring, type, unpack
+local error, pairs, pcall, select, tonumber, tostring = error, pairs, pcall, select, tonumber, tostring
+local type, unpack = type, unpack
 local getmetatable, setmetatable, setfenv, loadstring = getmetatable, setmetatable, setfenv, loadstring
 local sethook, getinfo, clock = debug.sethook, debug.getinfo, os.clock
 local collect = collectgarbage
@@ -51,7 +52,7 @@ end
 
 local BASE = pick(_G, "assert error ipairs next pairs pcall rawequal rawget rawset select tonumber tostring type unpack")
 local STRING = pick(string, "byte char format len lower reverse sub upper")
-local TABLE = pick(table, "concat insert maxn remove")
+local TABLE = pick(table, "concat maxn")
 local MATH = pick(math, "abs acos asin atan atan2 ceil cos cosh deg exp floor fmod frexp huge ldexp log log10 max min mod modf pi pow rad random sin sinh sqrt tan tanh")
 local OS = pick(os, "date time")
 
@@ -84,6 +85,25 @@ local sort = table.sort
 TABLE.sort = function(list, before)
   if before == nil then return sort(list, function(a, b) return a < b end) end
   return sort(list, function(a, b) return before(a, b) end)
+end
+
+local insert, remove = table.insert, table.remove
+-- Within the list: the interpreter would count from whatever position it is given.
+TABLE.insert = function(list, ...)
+  if type(list) ~= "table" or select("#", ...) ~= 2 then return insert(list, ...) end
+  local at, value = ...
+  at = tonumber(at)
+  if not at or not (at >= 1) then error("bad argument #2 to 'insert' (position out of bounds)", 0) end
+  if at > #list then
+    list[at - at % 1] = value
+  else
+    insert(list, at, value)
+  end
+end
+TABLE.remove = function(list, at)
+  if type(list) ~= "table" or at == nil then return remove(list) end
+  at = tonumber(at)
+  if at and at >= 1 and at <= #list then return remove(list, at) end
 end
 TABLE.getn = function(list) return #list end
 TABLE.unpack = unpack
