@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from outrider_playground.kubernetes import SimulatedCluster
 
 TEN_PAST_ONE = datetime(2026, 8, 22, 1, 10, tzinfo=UTC)
+JUST_BEFORE_TWO = datetime(2026, 8, 22, 1, 59, 59, 600000, tzinfo=UTC)
 AT_TWO = {"kind": "allow", "schedule": "0 2 * * *", "duration": "1h"}
 FROM_ONE = {"kind": "deny", "schedule": "0 1 * * *", "duration": "1h"}
 FROM_TWO = {"kind": "deny", "schedule": "0 2 * * *", "duration": "1h"}
@@ -54,7 +55,7 @@ async def looked_again(agent: Agent, app: str) -> dict[str, Any]:
 async def test_a_sync_waits_for_its_window_says_until_when_and_begins_exactly_then(
     site: Site, settings: Settings, app: str
 ) -> None:
-    clock = Clock(datetime(2026, 8, 22, 1, 59, 59, 500000, tzinfo=UTC))
+    clock = Clock(TEN_PAST_ONE)
     async with running(site, settings, clock=clock) as agent:
         agent.desire(app, [config_map("a")], project=project(AT_TWO))
         document = await agent.until(app, waits)
@@ -63,6 +64,8 @@ async def test_a_sync_waits_for_its_window_says_until_when_and_begins_exactly_th
         )
         assert document["sync"]["status"] == "OutOfSync"
         assert "operationState" not in document
+        clock.set(JUST_BEFORE_TWO)
+        await looked_again(agent, app)
         document = await agent.until_synced(app)
         assert document["operationState"]["startedAt"] == "2026-08-22T02:00:00Z"
         assert document["conditions"] == []
@@ -167,10 +170,12 @@ async def test_a_sync_that_loses_its_window_stands_still_and_goes_on_in_the_next
 async def test_a_sync_notices_by_itself_that_its_window_closes(
     site: Site, settings: Settings, app: str
 ) -> None:
-    clock = Clock(datetime(2026, 8, 22, 1, 59, 59, 0, tzinfo=UTC))
+    clock = Clock(TEN_PAST_ONE)
     async with running(site, settings, clock=clock) as agent:
         agent.desire(app, [STUCK, config_map("a")], project=project(FROM_TWO))
         await agent.until(app, waits_for_health)
+        clock.set(JUST_BEFORE_TWO)
+        await looked_again(agent, app)
         await agent.until(app, waits)
 
 
