@@ -122,13 +122,14 @@ class Applications:
 
     def configure(self, settings: ClusterSettings) -> None:
         """Set what holds for the cluster as a whole; every application looks again."""
-        if settings == self._around.site:
+        before, self._around.site = self._around.site, settings
+        if settings == before:
             return
-        if settings.health != self._around.site.health:
+        if settings.health != before.health:
             self._judge_by(Checks(settings.health))
-        self._around.site = settings
+        hard = settings.ignore_differences != before.ignore_differences
         for worker in self._workers.values():
-            worker.request(Refresh(hard=True))
+            worker.request(Refresh(hard))
 
     def _judge_by(self, checks: Checks) -> None:
         watches, inventory = self._around.watches, self._around.inventory

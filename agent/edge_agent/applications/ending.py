@@ -56,7 +56,7 @@ def supersede(target: Target, state: State, progress: Progress, around: Surround
         return False
     state.running = None
     progress.hooks = progress.hooks.next("")
-    _tell(running, progress, around, f"superseded by {_title(target)}", succeeded=False)
+    _tell(running, progress, around, f"superseded by {_title(target, progress)}", succeeded=False)
     if other:
         progress.attempt = Attempt(attempt.identity, "Failed", attempt.failures)
     return True
@@ -176,5 +176,8 @@ def _limit(running: Running, state: State) -> int | None:
     return None if asked_for < 0 else asked_for
 
 
-def _title(target: Target) -> str:
+def _title(target: Target, progress: Progress) -> str:
+    began = (progress.operation or {}).get("operation", {}).get("sync", {}).get("revision")
+    if began == target.revision:
+        return "the same revision under other settings"
     return f"revision {target.revision}" if target.revision else "what is desired since"

@@ -56,7 +56,8 @@ async def target_of(
         state.other = None
         return Target(state, index, bundle, desired.revision, desired.digest)
     short = request.short_digest
-    if state.other is None:
+    if state.other is None or not state.other.identity.startswith(f"{short}:"):
+        state.other = None
         await _hold(request, around)
     other = replace(
         desired,

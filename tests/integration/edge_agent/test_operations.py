@@ -391,6 +391,43 @@ async def test_a_newer_desired_state_supersedes_a_sync_that_waits(agent: Agent, 
     assert await site.get(CONFIG_MAP, "a") is None
 
 
+async def test_other_settings_begin_a_sync_that_waits_anew(agent: Agent, app: str) -> None:
+    agent.desire(app, [STUCK, config_map("a")])
+    await agent.until(app, waits_for_health)
+    agent._generation = 0
+    agent.desire(app, [STUCK, config_map("a")], sync={"automated": {"prune": False}})
+    await agent.until(app, lambda _: any(failed(document) for _, document in agent.said))
+    await agent.until(app, waits_for_health)
+    said = [document["operationState"]["message"] for _, document in agent.said if failed(document)]
+    assert said == ["superseded by the same revision under other settings"]
+
+
+async def test_a_sync_of_a_named_revision_goes_on_whatever_is_desired_since(
+    agent: Agent, site: Site, app: str
+) -> None:
+    await deployed(agent, app, ONE)
+    other = [STUCK, config_map("a", {"v": "branch"})]
+    agent.hub[digest_of(other)] = agent_text(other)
+    agent.ask(app, digest=digest_of(other), revision="branch-sha")
+    await agent.until(app, waits_for_health)
+    agent.desire(app, TWO, sync=BY_HAND)
+    document = await agent.until(app, partial(is_about, revision="r2"))
+    await agent.settle(app)
+    document = agent.applications.document(app) or {}
+    assert waits_for_health(document)
+    assert document["operationState"]["operation"]["sync"]["revision"] == "branch-sha"
+    agent.applications.request(app, Terminate("jo"))
+    await agent.until(app, failed)
+    await agent.settle(app)
+    third = [config_map("a", {"v": "third"})]
+    agent.hub[digest_of(third)] = agent_text(third)
+    agent.ask(app, digest=digest_of(third), revision="third-sha")
+    await agent.until(app, partial(was_deployed, times=2))
+    live = await site.get(CONFIG_MAP, "a")
+    assert live
+    assert live["data"] == {"v": "third"}
+
+
 async def test_a_sync_that_takes_too_long_fails_says_so_and_is_tried_again(
     agent: Agent, site: Site, app: str
 ) -> None:
