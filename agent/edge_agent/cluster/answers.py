@@ -1,8 +1,9 @@
 """Turn the API server's refusals into errors. Pure.
 
 Server-side apply answers a wrong type, an unknown field or a duplicate list key with status 500 and a message
-that starts with "failed to create typed patch object"; strict decoding answers 400 without causes. Both are
-the manifest's fault and come out as `InvalidObject` with the fields read from the message.
+that starts with "failed to create typed patch object", and what can't be decoded (a Secret's data that is no
+base64) with 500 and "failed to convert new object"; strict decoding answers 400 without causes. All are the
+manifest's fault and come out as `InvalidObject` with the fields read from the message.
 
 An admission webhook that can't be reached is answered with 500 too, for the objects that it watches and no
 others: it is a refusal of this object, that shows at it, not an API server that is away.
@@ -41,7 +42,11 @@ MESSAGE_LIMIT = 400
 # Characters of a quoted value above which it is left out.
 VALUE_LIMIT = 60
 
-_TYPED_PATCH = re.compile(r"^failed to (?:create typed patch object|merge)", re.IGNORECASE)
+_TYPED_PATCH = re.compile(
+    r"^failed to (?:create typed patch object|merge|convert new object|update managed ?fields)"
+    r"(?:[^(:]*\([^)]*\))?[^:]*:",
+    re.IGNORECASE,
+)
 _STRICT_FIELD = re.compile(r'(unknown|duplicate) field "([^"]+)"')
 _TYPED_FIELD = re.compile(r"^\s*(\.[^\s:]*(?:\[[^\]]*\][^\s:]*)*):\s*(.+)$")
 _INVALID_VALUE = re.compile(r"(Invalid|Unsupported|Duplicate) value: (.*?)(: [^:{}]*)?$", re.DOTALL)
@@ -130,8 +135,9 @@ def _causes_in(message: str, secret: bool) -> tuple[FieldCause, ...]:
     strict = _STRICT_FIELD.findall(message)
     if strict:
         return tuple(FieldCause(field, f"{which} field") for which, field in dict.fromkeys(strict))
-    # "failed to create typed patch object (/name; apps/v1, Kind=Deployment): .spec.replicas: expected ..."
-    _, _, rest = message.partition("): ")
+    # "failed to create typed patch object (/name; apps/v1, Kind=Deployment): .spec.replicas: expected ...";
+    # servers before 1.25 leave out what stands in brackets.
+    rest = _TYPED_PATCH.sub("", message).strip()
     found = []
     for line in rest.removeprefix("errors:").splitlines():
         field = _TYPED_FIELD.match(line)

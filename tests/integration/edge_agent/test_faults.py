@@ -26,7 +26,7 @@ SERVICE_S = {
     "apiVersion": "v1",
     "kind": "Service",
     "metadata": {"name": "s"},
-    "spec": {"ports": [{"port": 80}]},
+    "spec": {"ports": [{"port": 80, "protocol": "TCP"}]},
 }
 QUICK_RETRY = {
     "automated": {"prune": True, "selfHeal": True},

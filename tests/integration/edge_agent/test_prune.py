@@ -30,7 +30,7 @@ async def test_a_kind_that_left_the_bundle_altogether_is_pruned(agent: Agent, si
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": {"name": "s"},
-        "spec": {"ports": [{"port": 80}]},
+        "spec": {"ports": [{"port": 80, "protocol": "TCP"}]},
     }
     agent.desire(app, [config_map("a"), service])
     await agent.until_synced(app)

@@ -15,7 +15,7 @@ SERVICE_S = {
     "apiVersion": "v1",
     "kind": "Service",
     "metadata": {"name": "s"},
-    "spec": {"ports": [{"port": 80}]},
+    "spec": {"ports": [{"port": 80, "protocol": "TCP"}]},
 }
 
 

@@ -310,7 +310,7 @@ async def test_a_service_keeps_the_address_that_the_cluster_gave_it(
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": {"name": "s"},
-        "spec": {"selector": {"app": "web"}, "ports": [{"port": 80}]},
+        "spec": {"selector": {"app": "web"}, "ports": [{"port": 80, "protocol": "TCP"}]},
     }
     agent.desire(app, [service])
     await agent.until_synced(app)

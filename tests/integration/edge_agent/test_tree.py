@@ -19,7 +19,7 @@ SERVICE_MANIFEST: dict[str, Any] = {
     "apiVersion": "v1",
     "kind": "Service",
     "metadata": {"name": "web"},
-    "spec": {"selector": {"app": "web"}, "ports": [{"port": 80}]},
+    "spec": {"selector": {"app": "web"}, "ports": [{"port": 80, "protocol": "TCP"}]},
 }
 ORPHANED: dict[str, Any] = {"orphanedResources": {}}
 

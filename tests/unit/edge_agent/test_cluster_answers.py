@@ -197,3 +197,30 @@ def test_undeclared_fields_are_left_out_where_they_are() -> None:
     }
     assert "x" in manifest["spec"]
     assert not only_undeclared([*causes, FieldCause("spec.replicas", "expected numeric")])
+
+
+@pytest.mark.parametrize(
+    ("message", "fields"),
+    [
+        (
+            "failed to convert new object to proper version: unable to convert unstructured object to /v1, Kind=Secret: "
+            "error decoding from json: illegal base64 data at input byte 6",
+            (),
+        ),
+        (
+            "failed to convert new object (shop/s; /v1, Kind=Secret) to proper version: unable to convert unstructured object "
+            "to /v1, Kind=Secret: illegal base64 data at input byte 6",
+            (),
+        ),
+        (
+            "failed to create typed patch object: .spec.replicas: expected numeric (int or float), got string",
+            (FieldCause("spec.replicas", "expected numeric (int or float), got string"),),
+        ),
+    ],
+)
+def test_what_a_server_can_not_decode_is_the_manifests_fault(
+    message: str, fields: tuple[FieldCause, ...]
+) -> None:
+    error = answer(500, message)
+    assert isinstance(error, InvalidObject)
+    assert error.causes == fields
