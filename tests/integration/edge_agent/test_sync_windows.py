@@ -10,8 +10,8 @@ import pytest
 
 from edge_agent.applications import ClusterSettings, MemoryProgress, RequestRefused, Settings
 
+from .asking import STUCK, phase, waits_for_health
 from .site import CONFIG_MAP, Agent, Site, conditions, config_map, failed, finished, running, synced
-from .test_operations import STUCK, phase, waits_for_health
 
 if TYPE_CHECKING:
     from outrider_playground.kubernetes import SimulatedCluster
