@@ -203,13 +203,17 @@ def test_undeclared_fields_are_left_out_where_they_are() -> None:
     ("message", "fields"),
     [
         (
-            "failed to convert new object to proper version: unable to convert unstructured object to /v1, Kind=Secret: "
-            "error decoding from json: illegal base64 data at input byte 6",
+            (
+                "failed to convert new object to proper version: unable to convert unstructured object to /v1, Kind=Secret: "
+                "error decoding from json: illegal base64 data at input byte 6"
+            ),
             (),
         ),
         (
-            "failed to convert new object (shop/s; /v1, Kind=Secret) to proper version: unable to convert unstructured object "
-            "to /v1, Kind=Secret: illegal base64 data at input byte 6",
+            (
+                "failed to convert new object (shop/s; /v1, Kind=Secret) to proper version: unable to convert unstructured object "
+                "to /v1, Kind=Secret: illegal base64 data at input byte 6"
+            ),
             (),
         ),
         (
