@@ -20,6 +20,7 @@ from edge_agent.diff import ExpressionFailed, hidden, ignored
 from edge_agent.diff.compare_options import BY_WEBHOOKS
 from edge_agent.diff.mask import masked
 from edge_agent.diff.readable import Change, applied, projected
+from edge_agent.diff.verdict import settled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -109,7 +110,10 @@ async def _compared(
         found = applied(compared[1], compared[2], FIELD_MANAGER, by_others=by_others)
     if not found:
         return None
-    return _resource(entry.key, entry.kind, "modified", seen[0], seen[1], found, message)
+    # Against what the apply would make of it: beside the manifest, every default of the server would look like a
+    # difference.
+    before, after = (seen[1], seen[0]) if expected is None else map(settled, (compared[1], compared[2]))
+    return _resource(entry.key, entry.kind, "modified", after, before, found, message)
 
 
 def _with_owners(shown: Object | None, whole: Object) -> Object:
