@@ -1,188 +1,146 @@
-"""What makes a hook, what it is called, and how it ends."""
+"""What a sync does next where it has hooks."""
 
 from __future__ import annotations
 
-from typing import Any
-
-import pytest
-
-from edge_agent.applications.ledger import Ledger
-from edge_agent.cluster import Key, Kind
-from edge_agent.health import DEGRADED, HEALTHY, PROGRESSING, SUSPENDED, UNKNOWN, Health
-from edge_agent.sync import Doomed, Entry, Prepared, Run, prepare
-from edge_agent.sync.hooks import marked, policies_of, restored
-from edge_agent.sync.phases import UnknownHook, phases_of
-from edge_agent.sync.policy import Policy
-from edge_agent.sync.steps import prune_stages
-
-JOB = Kind("batch", "v1", "Job")
-
-
-def job(generated: str = "", /, **annotations: str) -> dict[str, Any]:
-    names = {
-        "hook": "argocd.argoproj.io/hook",
-        "policy": "argocd.argoproj.io/hook-delete-policy",
-        "helm": "helm.sh/hook",
-        "helm_policy": "helm.sh/hook-delete-policy",
-    }
-    return {
-        "apiVersion": "batch/v1",
-        "kind": "Job",
-        "metadata": {
-            "generateName" if generated else "name": "migrate-",
-            "annotations": {names[name]: value for name, value in annotations.items()},
-        },
-    }
-
-
-@pytest.mark.parametrize(
-    ("annotations", "expected"),
-    [
-        ({}, None),
-        ({"hook": ""}, None),
-        ({"hook": "PreSync"}, ("PreSync",)),
-        ({"hook": " PostSync , PreSync "}, ("PreSync", "PostSync")),
-        ({"hook": "Skip"}, ()),
-        ({"hook": "Skip,Sync"}, ("Sync",)),
-        ({"hook": "PreDelete,PostDelete"}, ("PreDelete", "PostDelete")),
-        ({"helm": "pre-install,pre-upgrade"}, ("PreSync",)),
-        ({"helm": "post-upgrade,post-install,post-rollback"}, ("PostSync",)),
-        ({"helm": "pre-delete"}, ("PreDelete",)),
-        ({"helm": "post-delete,test"}, ("PostDelete",)),
-        ({"helm": "test"}, ()),
-        ({"helm": "pre-rollback,post-rollback"}, ()),
-        ({"helm": "crd-install"}, None),
-        ({"helm": "test", "hook": "SyncFail"}, ("SyncFail",)),
-        ({"helm": "pre-install", "hook": "Skip"}, ()),
-    ],
+from tests.unit.edge_agent.sync_model import (
+    Cluster,
+    awaits,
+    entry,
+    failed_with,
+    hook,
+    key,
 )
-def test_annotations_name_the_phases(annotations: dict[str, str], expected: tuple[str, ...] | None) -> None:
-    assert phases_of(job(**annotations)) == expected
 
-
-def test_a_hook_that_does_not_exist_is_named() -> None:
-    with pytest.raises(UnknownHook, match="'PreSink' is no hook"):
-        phases_of(job(hook="PreSink"))
-
-
-@pytest.mark.parametrize(
-    ("annotations", "expected"),
-    [
-        ({}, {"BeforeHookCreation"}),
-        ({"policy": "nonsense"}, {"BeforeHookCreation"}),
-        ({"policy": "HookSucceeded,HookFailed"}, {"HookSucceeded", "HookFailed"}),
-        ({"helm_policy": "before-hook-creation,hook-succeeded"}, {"BeforeHookCreation", "HookSucceeded"}),
-        ({"policy": "HookFailed", "helm_policy": "hook-succeeded"}, {"HookFailed", "HookSucceeded"}),
-    ],
+from edge_agent.health import PROGRESSING, Health
+from edge_agent.sync import (
+    Await,
+    Finished,
+    next_step,
 )
-def test_delete_policies_are_read_from_both_annotations(
-    annotations: dict[str, str], expected: set[str]
-) -> None:
-    assert policies_of(job(**annotations)) == expected
 
 
-def prepared(*manifests: dict[str, Any]) -> Prepared:
-    return prepare("till", manifests, Policy("shop"), lambda _: True)
-
-
-def test_a_generated_name_is_the_same_within_a_sync_and_another_in_the_next() -> None:
-    one, other = prepared(job("generated", hook="Sync"), job("generated", hook="Sync")).hooks
-    assert one.key_in("a") == one.key_in("a")
-    assert len({one.key_in("a"), one.key_in("b"), other.key_in("a")}) == 3
-    assert one.key_in("a").name.startswith("migrate-")
-
-
-def test_a_generated_name_fits_what_a_job_appends_to_it() -> None:
-    long = job("generated", hook="Sync")
-    long["metadata"]["generateName"] = "x" * 200
-    (hook,) = prepared(long).hooks
-    assert len(hook.key_in("a").name) <= 63
-
-
-def test_a_name_may_be_generated_for_hooks_alone() -> None:
-    (problem,) = prepared(job("generated")).problems
-    assert "for hooks alone" in str(problem)
-
-
-def test_a_hook_is_restored_from_its_id_and_its_manifest() -> None:
-    result = prepared(
-        job(hook="PreDelete,PostDelete"),
-        job("generated", hook="PostDelete", policy="HookFailed"),
-        job("generated", hook="PostDelete"),
+def test_phases_come_in_order_and_each_waits_for_the_last() -> None:
+    cluster = Cluster(
+        [entry("Deployment", "web")],
+        hooks=[
+            hook("PostSync", "after"),
+            hook("PreSync", "before", -1),
+            hook("PreSync", "later", 5),
+            hook("Sync", "beside"),
+            hook("SyncFail", "never"),
+        ],
     )
-    assert len(result.hooks) == 4
-    for hook in result.hooks:
-        assert restored(hook.id, result.hook_manifests[hook.id]) == hook
+    cluster.running |= {"before"}
+    assert "PreSync hook Job before" in awaits(cluster)
+    assert cluster.did("apply", "hook") == [["before"]]
+    cluster.ends("before")
+    cluster.health[key("Deployment", "web")] = Health(PROGRESSING)
+    assert "web" in awaits(cluster)
+    assert cluster.did("apply", "hook") == [["before"], ["later"], ["web"], ["beside"]]
+    cluster.health.clear()
+    assert cluster.run() == Finished(True, "successfully synced")
+    assert cluster.did("apply", "hook")[-1] == ["after"]
 
 
-def test_a_hooks_object_carries_its_name_and_its_mark_and_the_bundle_stays_as_it_is() -> None:
-    manifest = job("generated", hook="Sync")
-    found = marked(manifest, Key("batch", "Job", "shop", "migrate-1"), "sync.Sync")
-    assert found["metadata"]["name"] == "migrate-1"
-    assert "generateName" not in found["metadata"]
-    assert "generateName" in manifest["metadata"]
+def test_hooks_of_every_phase_are_judged_before_anything_is_touched() -> None:
+    cluster = Cluster([entry("ConfigMap", "a")], hooks=[hook("SyncFail", "bad")], invalid={key("Job", "bad")})
+    assert "bad" in failed_with(cluster)
+    assert cluster.did("apply", "hook") == []
 
 
-def test_a_hook_of_two_phases_has_another_mark_in_each() -> None:
-    one, other = prepared(job(hook="PreSync,PostSync")).hooks
-    assert one.mark_in("a") != other.mark_in("a")
+def test_a_sync_waits_for_the_hooks_of_its_last_stage() -> None:
+    cluster = Cluster([], hooks=[hook("PostSync", "slow")], running={"slow"})
+    assert "slow" in awaits(cluster)
+    cluster.ends("slow")
+    assert cluster.run() == Finished(True, "successfully synced")
 
 
-@pytest.mark.parametrize(
-    ("health", "state"),
-    [
-        (None, "Succeeded"),
-        (Health(HEALTHY), "Succeeded"),
-        (Health(DEGRADED, "no"), "Failed"),
-        (Health(UNKNOWN), "Failed"),
-        (Health(PROGRESSING), "Running"),
-        (Health(SUSPENDED, counts_as=HEALTHY), "Running"),
-    ],
-)
-def test_a_hook_is_judged_by_its_health(health: Health | None, state: str) -> None:
-    assert Run(Key("batch", "Job", "shop", "a"), JOB, "Running", "uid").judged(health).state == state
-
-
-def test_what_a_hook_needs_comes_before_the_hook() -> None:
-    first = job(hook="PreSync")
-    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}
-    result = prepare("till", [namespace, first], Policy("shop"), lambda kind: kind.kind != "Namespace")
-    (entry,) = result.entries
-    assert entry.phase == "PreSync"
-
-
-def doomed(name: str, wave: int, *, last: bool = False) -> Doomed:
-    return Doomed(
-        Key("", "ConfigMap", "shop", name), Kind("", "v1", "ConfigMap"), "uid", "1", wave, last=last
+def test_a_failed_hook_ends_the_sync_and_runs_the_hooks_of_failure() -> None:
+    cluster = Cluster(
+        [entry("ConfigMap", "a")],
+        hooks=[hook("PreSync", "check"), hook("SyncFail", "tell"), hook("PostSync", "after")],
+        bad={"check"},
     )
+    message = failed_with(cluster)
+    assert "PreSync hook Job check failed: said" in message
+    assert cluster.did("apply", "hook") == [["check"], ["tell"]]
 
 
-def test_pruned_objects_take_each_others_waves_from_both_ends() -> None:
-    found = tuple(doomed(name, wave) for name, wave in (("a", -1), ("b", 0), ("c", 7), ("d", 7)))
-    stages = {key.name: wave for key, (_, wave) in prune_stages(found, ()).items()}
-    assert stages == {"a": 7, "b": 0, "c": -1, "d": -1}
-
-
-def test_what_is_pruned_last_comes_behind_every_wave() -> None:
-    entry = Entry(Key("", "ConfigMap", "shop", "x"), Kind("", "v1", "ConfigMap"), b"", 9)
-    stages = prune_stages((doomed("a", 3, last=True), doomed("b", 1)), (entry,))
-    assert {key.name: wave for key, (_, wave) in stages.items()} == {"a": 10, "b": 3}
-
-
-def test_a_ledger_is_read_as_it_was_written() -> None:
-    key = Key("batch", "Job", "shop", "a")
-    ledger = Ledger(
-        "sync",
-        {"PreSync a": Run(key, JOB, "Running", "uid", "said")},
-        "why",
-        {key: "old"},
-        [Run(key, JOB, "Creating")],
+def test_a_failed_apply_runs_the_hooks_of_failure_and_waits_for_them() -> None:
+    cluster = Cluster(
+        [entry("ConfigMap", "a")],
+        failing={key("ConfigMap", "a")},
+        hooks=[hook("SyncFail", "tell")],
+        running={"tell"},
     )
-    assert Ledger.of(ledger.value()) == ledger
-    assert Ledger.of(None) == Ledger()
+    assert "SyncFail hook Job tell" in awaits(cluster)
+    cluster.bad.add("tell")
+    cluster.ends("tell")
+    assert "SyncFail hook Job tell failed" in failed_with(cluster)
 
 
-def test_the_next_sync_stops_what_still_runs_of_the_last() -> None:
-    key = Key("batch", "Job", "shop", "a")
-    runs = {"a": Run(key, JOB, "Running", "uid"), "b": Run(key, JOB, "Succeeded", "uid2")}
-    assert Ledger("one", runs).next("two") == Ledger("two", stale=[runs["a"]])
+def test_a_hook_that_fails_while_another_runs_lets_that_end_first() -> None:
+    cluster = Cluster(
+        [],
+        hooks=[hook("Sync", "slow"), hook("Sync", "bad"), hook("SyncFail", "tell")],
+        running={"slow"},
+        bad={"bad"},
+    )
+    assert "slow" in awaits(cluster)
+    assert cluster.did("hook") == [["bad", "slow"]]
+    cluster.ends("slow")
+    failed_with(cluster)
+    assert cluster.did("hook")[1:] == [["tell"]]
+
+
+def test_a_refusal_before_anything_is_touched_runs_no_hook() -> None:
+    cluster = Cluster(
+        [entry("ConfigMap", "a")], invalid={key("ConfigMap", "a")}, hooks=[hook("SyncFail", "tell")]
+    )
+    failed_with(cluster)
+    assert cluster.did("hook") == []
+
+
+def test_a_hook_waits_until_its_forerunner_is_deleted() -> None:
+    cluster = Cluster([], hooks=[hook("PreSync", "check")], in_the_way={key("Job", "check")})
+    assert "former" in awaits(cluster)
+    cluster.in_the_way.clear()
+    assert isinstance(cluster.run(), Finished)
+    assert cluster.did("hook") == [["check"], ["check"]]
+
+
+def test_hooks_are_deleted_by_how_the_sync_ended_not_by_how_they_did() -> None:
+    hooks = [
+        hook("PreSync", "on-success", 0, "Job", "HookSucceeded"),
+        hook("PreSync", "on-failure", 0, "Job", "HookFailed"),
+        hook("PreSync", "either", 0, "Job", "HookSucceeded", "HookFailed"),
+        hook("PreSync", "neither"),
+        hook("PostSync", "last"),
+    ]
+    well = Cluster([], hooks=hooks)
+    assert well.run() == Finished(True, "successfully synced")
+    assert well.did("clean") == [["either", "on-success"]]
+    badly = Cluster([], hooks=hooks, bad={"last"})
+    failed_with(badly)
+    assert badly.did("clean") == [["either", "on-failure"]]
+
+
+def test_the_next_stage_is_held_back_for_the_pause_and_no_stage_by_itself() -> None:
+    cluster = Cluster(
+        [entry("ConfigMap", "a"), entry("Deployment", "b"), entry("ConfigMap", "c", 1)], pause_s=2.0
+    )
+    step = cluster.run()
+    assert step == Await((), "pauses between waves", 2.0)
+    assert cluster.did("apply") == [["a"], ["b"]]
+    cluster.pause_s = 0.0
+    assert isinstance(cluster.run(), Finished)
+
+
+def test_a_sync_that_failed_before_a_crash_winds_up_after_it() -> None:
+    cluster = Cluster([entry("ConfigMap", "a")], hooks=[hook("PreSync", "check"), hook("SyncFail", "tell")])
+    cluster.bad.add("check")
+    while not cluster.failure:
+        cluster.carry_out(next_step(cluster.facts()))
+    cluster.forget()
+    assert "check failed" in failed_with(cluster)
+    assert cluster.did("apply", "hook") == [["check"], ["tell"]]
