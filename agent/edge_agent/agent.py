@@ -34,10 +34,10 @@ async def run(
         access = Access(settings.kubeconfig, settings.context)
         async with Cluster(access) as cluster, connected(bus, rng=rng, wait=False) as connection:
             edge = Edge(settings, identity, replica, connection, clock, rng)
-            await work(edge, cluster, rng)
+            await work(edge, cluster, settings, rng)
 
 
-async def work(edge: Edge, cluster: Cluster, rng: random.Random) -> None:
+async def work(edge: Edge, cluster: Cluster, settings: Settings, rng: random.Random) -> None:
     """Run the applications of an edge on its cluster, and keep its link."""
     applications = Applications(
         cluster,
@@ -46,6 +46,7 @@ async def work(edge: Edge, cluster: Cluster, rng: random.Random) -> None:
         on_removed=edge.on_removed,
         obtain=edge.inbound.obtain,
         manifests_of=edge.manifests_of,
+        settings=settings.applications,
         chance=rng,
     )
     commands = Commands(edge.connection, edge.name, applications, edge.outbound.resend)

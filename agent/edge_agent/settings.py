@@ -1,9 +1,10 @@
 """The agent's settings, read once from the environment."""
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from edge_agent.applications import Settings as ApplicationSettings
 from edge_agent.link.budget import Limits
 from edge_agent.link.outbound import OutboundSettings
 
@@ -34,6 +35,8 @@ class Settings:
     # OUTRIDER_BYTES_PER_SECOND, OUTRIDER_BYTES_PER_DAY: what the link may carry; unset: as much as it can
     time_zone: str = ""
     # OUTRIDER_TIME_ZONE: the site's, as Europe/Berlin, where the hub sets none
+    applications: ApplicationSettings = field(default_factory=ApplicationSettings)
+    # OUTRIDER_WAVE_DELAY, OUTRIDER_SYNC_TIMEOUT: seconds between the waves of a sync (0.5), and that one may take (0: no end)
 
     @property
     def replica(self) -> Path:
@@ -60,6 +63,7 @@ class Settings:
             ),
             link=_limits(),
             time_zone=os.environ.get("OUTRIDER_TIME_ZONE", ""),
+            applications=_applications(),
         )
 
 
@@ -68,8 +72,19 @@ def _limits() -> Limits:
     return Limits(_number("OUTRIDER_BYTES_PER_SECOND", "bytes"), None if per_day is None else int(per_day))
 
 
-def _number(name: str, of_what: str) -> float | None:
-    """Read a number above 0; None where it is not set."""
+def _applications() -> ApplicationSettings:
+    usual = ApplicationSettings()
+    delay_s = _number("OUTRIDER_WAVE_DELAY", "seconds", least=0.0)
+    timeout_s = _number("OUTRIDER_SYNC_TIMEOUT", "seconds", least=0.0)
+    return replace(
+        usual,
+        wave_delay_s=usual.wave_delay_s if delay_s is None else delay_s,
+        sync_timeout_s=usual.sync_timeout_s if timeout_s is None else timeout_s,
+    )
+
+
+def _number(name: str, of_what: str, least: float | None = None) -> float | None:
+    """Read a number above 0, or of at least `least`; None where it is not set."""
     text = os.environ.get(name, "")
     if not text:
         return None
@@ -77,6 +92,7 @@ def _number(name: str, of_what: str) -> float | None:
         value = float(text)
     except ValueError as error:
         raise InvalidSetting(f"{name} is {text!r}: give a number of {of_what}") from error
-    if not 0 < value < float("inf"):
-        raise InvalidSetting(f"{name} is {text!r}: give a number of {of_what} above 0")
+    if not (value > 0 if least is None else value >= least) or value == float("inf"):
+        bound = "above 0" if least is None else f"of at least {least:g}"
+        raise InvalidSetting(f"{name} is {text!r}: give a number of {of_what} {bound}")
     return value
