@@ -19,8 +19,9 @@ check: $(VENV)/.installed
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Most tests wait for real servers: four at a time keep two cores busy.
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 4 --dist loadfile $(ARGS)
 
 demo: $(VENV)/.installed
 	$(BIN)/python -m outrider_playground.demo $(ARGS)
