@@ -90,7 +90,7 @@ def workload(name: str, image: str) -> list[dict[str, Any]]:
             "apiVersion": "v1",
             "kind": "Service",
             "metadata": {"name": name},
-            "spec": {"selector": labels, "ports": [{"port": 80}]},
+            "spec": {"selector": labels, "ports": [{"port": 80, "protocol": "TCP"}]},
         },
         {
             "apiVersion": "apps/v1",

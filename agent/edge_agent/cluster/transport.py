@@ -59,7 +59,7 @@ class Limits:
 
     timeout_s: float = 30.0
     connect_s: float = 10.0
-    concurrency: int = 32
+    concurrency: int = 16
 
 
 class Transport:
