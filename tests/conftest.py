@@ -1,7 +1,12 @@
 import asyncio
 import logging
 
+from hypothesis import HealthCheck, settings
+
 # Plugins may ask for the thread's event loop, and Python would make one that nobody closes.
 asyncio.set_event_loop(None)
 # Python's TLS warns of every connection that the other side closes.
 logging.getLogger("asyncio").setLevel(logging.ERROR)
+# How long an example takes says something of the machine, and nothing of the code.
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")

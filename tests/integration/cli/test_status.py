@@ -68,7 +68,7 @@ async def test_watching_prints_the_fleet_again_when_it_changed_until_it_is_inter
     )  # fmt: skip
     assert process.stdout is not None
     found: list[dict[str, Any]] = []
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         for names in ([], ["web"]):
             services.statuses = {name: seen(name) for name in names}
             written = b""
