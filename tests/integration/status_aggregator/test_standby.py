@@ -92,7 +92,7 @@ async def test_an_own_renewal_whose_answer_was_lost_is_no_other_holders(fleet: F
         js = JetStream(connection)
         bucket = KeyValue(js, STATUSES)
 
-        async with Lease(js, STATUSES, WRITER, Holder("first", "1"), ttl_s=0.3).held():
+        async with Lease(js, STATUSES, WRITER, Holder("first", "1"), ttl_s=2.0).held():
             written = await bucket.put(WRITER, Holder("first", "1").pack())
 
             async def is_renewed() -> bool | None:
