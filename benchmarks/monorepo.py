@@ -13,13 +13,13 @@ from outrider.rendering.charts import ChartStore, Head
 from outrider.rendering.checkouts import Checkouts
 from outrider.rendering.git.access import RepositoryAccess
 from outrider.rendering.git.store import GitStore
+from outrider.rendering.making import NO_RELEASE
 from outrider.rendering.pool import RenderPool
+from outrider.rendering.prepare import Preparation, Prepared
 from outrider.rendering.settings import RenderSettings
+from outrider.rendering.wanted import Wanted
 from outrider.spec.source import ApplicationSource
 from outrider_playground.demo.repository import Repository
-from repo_renderer.catalogue import Wanted
-from repo_renderer.prepare import Preparation, Prepared
-from repo_renderer.renderings import NO_RELEASE
 
 APPLICATIONS = 1000
 COMMITS = 10

@@ -12,41 +12,12 @@ from outrider.identity.sealing import CannotOpen, unseal
 from outrider.records import RepositoryRecord, SourceRecord, repository_key
 from outrider.rendering.git.access import RepositoryAccess
 from outrider.rendering.git.address import Address, parse_address
-from outrider.rendering.git.errors import AddressRefused
-from outrider.rendering.identity import RenderContext
-from outrider.spec.source import ApplicationSource, Origin
+from outrider.rendering.git.errors import AccessNotGiven, AddressRefused
+from outrider.rendering.wanted import Place, Wanted
 
 log = structlog.get_logger()
 
 DEFAULT_POOL = "default"
-
-
-@dataclass(frozen=True)
-class Place:
-    """A Git repository, Helm repository or registry. One URL may be two of them."""
-
-    origin: Origin
-    address: str
-
-    @classmethod
-    def of(cls, source: ApplicationSource) -> "Place":
-        """Return where a source lies."""
-        return cls(source.origin, source.address)
-
-
-@dataclass(frozen=True, eq=False)
-class Wanted:
-    """One distinct rendering that applications ask for: its sources, and what is known of the application."""
-
-    key: str
-    sources: tuple[ApplicationSource, ...]
-    context: RenderContext | None
-    # None: nothing. With a project, the application itself; without, its release.
-
-    @property
-    def places(self) -> tuple[Place, ...]:
-        """Where its sources lie, each place once."""
-        return tuple(dict.fromkeys(map(Place.of, self.sources)))
 
 
 @dataclass
@@ -71,20 +42,23 @@ class Catalogue:
         return list(self._sources)
 
     def access(self, address: str) -> RepositoryAccess:
-        """Return how to reach a repository; CannotOpen if its credentials are another renderer's."""
+        """Return how to reach a repository; AccessNotGiven if its credentials are another renderer's."""
         record = self._repositories.get(repository_key(address)) or self._like(address)
         if record is None:
             return RepositoryAccess(address)
         if record.pool not in (self.pool, DEFAULT_POOL):
-            raise CannotOpen(
+            raise AccessNotGiven(
                 f"{address} is served by pool {record.pool!r}: the renderer of pool {self.pool!r}, "
                 "which renders the sources beside it, can't reach it"
             )
         if not record.sealed:
             return RepositoryAccess(address)
         if self.sealing_key is None:
-            raise CannotOpen("this renderer has no key to open credentials: set OUTRIDER_KEYS")
-        secret = unseal(record.sealed, self.sealing_key)
+            raise AccessNotGiven("this renderer has no key to open credentials: set OUTRIDER_KEYS")
+        try:
+            secret = unseal(record.sealed, self.sealing_key)
+        except CannotOpen as error:
+            raise AccessNotGiven(f"the credentials of {address} can't be opened: {error}") from error
         names = ("username", "password", "ssh_private_key", "ssh_known_hosts", "tls_ca")
         return RepositoryAccess(address, **{name: str(secret.get(name) or "") for name in names})
 
@@ -184,6 +158,4 @@ def _parsed(change: Change, pool: str) -> Wanted | None:
 
 def parsed(key: str, record: SourceRecord) -> Wanted:
     """Return what a record wants; ValidationError or TypeError if it can't be read."""
-    sources = tuple(ApplicationSource.model_validate(source) for source in record.all_sources)
-    context = RenderContext(**record.context) if record.context else None
-    return Wanted(key, sources, context)
+    return Wanted.parsed(key, record.all_sources, record.context)

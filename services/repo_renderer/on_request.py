@@ -9,16 +9,16 @@ from typing import Any
 from pydantic import ValidationError
 
 from outrider.bus.services import RequestRefused
-from outrider.identity.sealing import CannotOpen
 from outrider.records import SourceRecord
 from outrider.rendering.charts import Head
 from outrider.rendering.checkouts import Checkouts
 from outrider.rendering.git.errors import GitError
+from outrider.rendering.heads import Followed, fetch_heads
+from outrider.rendering.prepare import Failed, Preparation
+from outrider.rendering.wanted import Place, Wanted
 from outrider.spec.source import ApplicationSource, Origin
 from outrider.spec.source import problems as source_problems
-from repo_renderer.catalogue import Catalogue, Place, Wanted, parsed
-from repo_renderer.heads import Followed, fetch_heads
-from repo_renderer.prepare import Failed, Preparation
+from repo_renderer.catalogue import Catalogue, parsed
 from repo_renderer.renderings import Renderings
 
 _KEY = "on request"
@@ -50,7 +50,7 @@ class OnRequest:
                 what = "application" if prepared.needs_application else "release"
                 raise RequestRefused(f"what this renders to depends on the {what}: give its context")
             archived = await self._renderings.rendered(wanted, prepared)
-        except (Failed, GitError, CannotOpen) as error:
+        except (Failed, GitError) as error:
             raise RequestRefused(str(error)) from error
         return {"digest": archived.digest, "revision": prepared.revision}
 

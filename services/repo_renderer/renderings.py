@@ -6,7 +6,6 @@ it is kept for good: a chart that rolls dice would otherwise be another bundle f
 
 import asyncio
 import time
-from collections.abc import Callable
 from dataclasses import replace
 
 import structlog
@@ -15,28 +14,16 @@ from outrider import delta
 from outrider.bus import NotFound
 from outrider.bus.buckets import KeyValue
 from outrider.codec import MalformedMessage
-from outrider.identity.sealing import CannotOpen
 from outrider.records import ArchiveRecord, RenderingRecord
-from outrider.rendering.charts import Wanted as WantedChart
-from outrider.rendering.checkouts import Checkouts, Vendored
-from outrider.rendering.errors import ChartsMissing, MissingChart, RenderError
-from outrider.rendering.git.access import RepositoryAccess
-from outrider.rendering.git.errors import GitError
-from outrider.rendering.identity import RenderContext
-from outrider.rendering.pool import Rendering, RenderPool
+from outrider.rendering.making import Maker
+from outrider.rendering.prepare import Failed, Prepared
+from outrider.rendering.wanted import Wanted
 from repo_renderer.bundles import Bundles
-from repo_renderer.catalogue import Wanted
-from repo_renderer.combine import combined
-from repo_renderer.prepare import Failed, Part, Prepared, failed
 
 log = structlog.get_logger()
 
-NO_RELEASE = RenderContext("unnamed")
-# For everything but charts: it doesn't enter the rendering.
 PATCH_MAX_BYTES = 4096
 # Larger patches are fetched by those edges that need them, instead of travelling inside every record.
-_RENDER_ATTEMPTS_MAX = 2
-# The second one with the charts that the first one lacked.
 
 
 class Renderings:
@@ -47,13 +34,10 @@ class Renderings:
         records: KeyValue,
         archive: KeyValue,
         bundles: Bundles,
-        checkouts: Checkouts,
-        pool: RenderPool,
-        access: Callable[[str], RepositoryAccess],
+        maker: Maker,
     ) -> None:
         self._bucket, self._archive = records, archive
-        self._bundles, self._checkouts, self._pool = bundles, checkouts, pool
-        self._access = access
+        self._bundles, self._maker = bundles, maker
         self._records: dict[str, RenderingRecord] = {}
         self._busy: dict[str, asyncio.Lock] = {}
 
@@ -128,51 +112,21 @@ class Renderings:
 
     async def _made(self, wanted: Wanted, prepared: Prepared) -> ArchiveRecord:
         started = time.monotonic()
-        made: list[Rendering] = []
-        for part in prepared.parts:
-            try:
-                made.append(await self._render(wanted, prepared, part))
-            except (GitError, RenderError) as error:
-                raise failed(wanted, part.pinned.source, error) from error
-        manifests, warnings = combined(rendering.manifests for rendering in made)
+        made = await self._maker.make(wanted, prepared)
         try:
-            digest = await self._bundles.put(manifests)
+            digest = await self._bundles.put(made.manifests)
         except ValueError as error:
             raise Failed(f"bundle: {error}") from error
-        archived = ArchiveRecord(digest, len(manifests), warnings)
+        archived = ArchiveRecord(digest, len(made.manifests), made.warnings)
         await self._archive.put(prepared.identity, archived.pack())
-        seconds = round(time.monotonic() - started, 3)
         log.info(
-            "rendered", source=wanted.key, revision=prepared.revision, objects=len(manifests), seconds=seconds
+            "rendered",
+            source=wanted.key,
+            revision=prepared.revision,
+            objects=archived.objects,
+            seconds=round(time.monotonic() - started, 3),
         )
         return archived
-
-    async def _render(self, wanted: Wanted, prepared: Prepared, part: Part) -> Rendering:
-        vendored: list[Vendored] = []
-        context = wanted.context or NO_RELEASE
-        for attempt in range(_RENDER_ATTEMPTS_MAX):
-            try:
-                async with self._checkouts.export(part.pinned, prepared.references, vendored) as export:
-                    return await self._pool.render(export, part.pinned.source, context)
-            except ChartsMissing as missing:
-                if attempt + 1 == _RENDER_ATTEMPTS_MAX:
-                    raise
-                vendored = [await self._vendored(chart, part) for chart in missing.charts]
-        raise AssertionError("the last attempt raises")
-
-    async def _vendored(self, chart: MissingChart, part: Part) -> Vendored:
-        """Fetch a chart that another one depends on, as `helm dependency build` does, with the credentials of its own repository."""
-        helm = part.pinned.source.helm
-        asked = WantedChart(chart.name, chart.version or "*", bool(helm and helm.pass_credentials))
-        field = f"dependency {chart.shown}"
-        try:
-            found = await self._checkouts.charts.fetch(self._access(chart.repository), [asked])
-            head = found[asked]
-        except (GitError, CannotOpen) as error:
-            raise RenderError("helm", str(error), field=field) from error
-        if isinstance(head, GitError):
-            raise RenderError("helm", str(head), field=field, transient=head.transient)
-        return Vendored(f"{chart.name}-{head.content[:12]}", await self._checkouts.charts.archive(head))
 
     async def _succeed(self, key: str, archived: ArchiveRecord, prepared: Prepared) -> None:
         known = self.record(key)

@@ -13,14 +13,14 @@ from weakref import WeakKeyDictionary
 import structlog
 
 from outrider.bus import BusError
-from outrider.identity.sealing import CannotOpen
 from outrider.rendering.charts import Head
 from outrider.rendering.checkouts import Checkouts
 from outrider.rendering.git.errors import GitError
+from outrider.rendering.heads import Followed, fetch_heads
+from outrider.rendering.prepare import Failed, Preparation, Prepared
+from outrider.rendering.wanted import Place, Wanted
 from outrider.spec.source import ApplicationSource
-from repo_renderer.catalogue import Catalogue, Place, Wanted
-from repo_renderer.heads import Followed, fetch_heads
-from repo_renderer.prepare import Failed, Preparation, Prepared
+from repo_renderer.catalogue import Catalogue
 from repo_renderer.renderings import Renderings
 
 log = structlog.get_logger()
@@ -115,7 +115,7 @@ class Repositories:
             access = self._catalogue.access(place.address)
             git, charts = self._checkouts.git, self._checkouts.charts
             heads = await fetch_heads(git, charts, place, access, followed)
-        except (GitError, CannotOpen) as error:
+        except GitError as error:
             log.warning("repository not fetched", repository=place.address, reason=str(error))
             watched.heads = dict.fromkeys(followed, str(error))
         else:

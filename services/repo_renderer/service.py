@@ -18,7 +18,9 @@ from outrider.rendering.charts import ChartStore
 from outrider.rendering.checkouts import Checkouts
 from outrider.rendering.git.address import AddressPolicy
 from outrider.rendering.git.store import GitStore
+from outrider.rendering.making import Maker
 from outrider.rendering.pool import RenderPool
+from outrider.rendering.prepare import Preparation
 from outrider.rendering.settings import RenderSettings
 from outrider.subjects import render
 from outrider.topology import ARCHIVE, BUNDLES, HUB, RENDERINGS, REPOSITORIES, SOURCES
@@ -27,7 +29,6 @@ from repo_renderer import serve_bundles
 from repo_renderer.bundles import Bundles
 from repo_renderer.catalogue import Catalogue
 from repo_renderer.on_request import OnRequest
-from repo_renderer.prepare import Preparation
 from repo_renderer.renderings import Renderings
 from repo_renderer.repositories import Repositories
 from repo_renderer.settings import Settings
@@ -64,7 +65,7 @@ async def work(settings: Settings, connection: Connection, checkouts: Checkouts,
     catalogue = Catalogue(settings.pool, settings.sealing_key)
     bundles = Bundles(Objects(connection, BUNDLES))
     records, archive = KeyValue(js, RENDERINGS), KeyValue(js, ARCHIVE)
-    renderings = Renderings(records, archive, bundles, checkouts, pool, catalogue.access)
+    renderings = Renderings(records, archive, bundles, Maker(checkouts, pool, catalogue.access))
     preparation = Preparation(checkouts, pool)
     repositories = Repositories(
         catalogue, renderings, preparation, checkouts, settings.poll_interval_s, random.SystemRandom()

@@ -7,6 +7,7 @@ from outrider.rendering.git.access import RepositoryAccess
 from outrider.rendering.git.address import Address, AddressPolicy, parse_address
 from outrider.rendering.git.bounds import FetchLimits
 from outrider.rendering.git.errors import (
+    AccessNotGiven,
     AddressRefused,
     CloneDamaged,
     CredentialsRefused,
@@ -22,6 +23,7 @@ from outrider.rendering.git.fingerprint import Fingerprint
 from outrider.rendering.git.store import GitStore
 
 __all__ = [
+    "AccessNotGiven",
     "Address",
     "AddressPolicy",
     "AddressRefused",

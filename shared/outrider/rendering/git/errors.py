@@ -23,6 +23,10 @@ class CredentialsRefused(GitError):
         super().__init__(f"{self.url}: {reason}")
 
 
+class AccessNotGiven(GitError):
+    """Nobody here may say how to reach a repository, or what says it can't be read; the message is the reason."""
+
+
 class HostNotTrusted(GitError):
     """The server could not prove that it is who the URL names: TLS certificate or SSH host key."""
 

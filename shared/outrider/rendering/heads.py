@@ -8,8 +8,8 @@ from outrider.rendering.charts import Wanted as WantedChart
 from outrider.rendering.git.access import RepositoryAccess
 from outrider.rendering.git.errors import GitError
 from outrider.rendering.git.store import GitStore
+from outrider.rendering.wanted import Place
 from outrider.spec.source import ApplicationSource, Origin
-from repo_renderer.catalogue import Place
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 from typing import Any
 
-from repo_renderer.combine import REPEATED, combined
+from outrider.rendering.combine import REPEATED, combined
 
 
 def item(name: str, source: str, kind: str = "ConfigMap", api: str = "v1", **metadata: Any) -> dict[str, Any]:

@@ -23,9 +23,9 @@ from outrider.rendering.overrides import (
     overridden,
 )
 from outrider.rendering.pool import RenderPool
+from outrider.rendering.wanted import Wanted
 from outrider.spec.references import APPLICATION
 from outrider.spec.source import ApplicationSource, SourceKind
-from repo_renderer.catalogue import Wanted
 
 _REMEMBERED_MAX = 50_000
 
