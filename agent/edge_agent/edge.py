@@ -8,10 +8,12 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from edge_agent.applications import ClusterSettings, Desired
 from edge_agent.journal import Journal, Recorder
+from edge_agent.link.about import About
 from edge_agent.link.budget import Budget
 from edge_agent.link.inbound import Inbound
 from edge_agent.link.journal import JournalSender
@@ -87,6 +89,7 @@ class Edge:
     ) -> None:
         self.name = cluster_name(identity.user.name)
         self.connection, self.replica, self._time_zone = connection, replica, settings.time_zone
+        self._clock = clock
         sender = JournalSender(connection, self.name, replica.journal, replica.made_ms, time.monotonic)
         self.outbound = Outbound(
             connection, self.name, Outbox(replica.epoch), sender, Budget(settings.link), self._expected, clock, rng,
@@ -97,6 +100,7 @@ class Edge:
             self._on_accepted, self.outbound.trouble,
         )  # fmt: skip
         self.recorder = Recorder(replica.journal, clock, self.outbound.journal_noted)
+        self.about = About()
         self._workloads: Workloads | None = None
 
     def on_status(self, app: str, document: dict[str, Any]) -> None:
@@ -118,6 +122,8 @@ class Edge:
         """Give them what the replica holds, and from here on what comes; the settings first, since they begin under them."""
         self._workloads = workloads
         self.recorder.started(VERSION)
+        self.about.on_change = self.outbound.about
+        self.about.tell("agent", {"version": VERSION, "started_at": _rfc3339(self._clock())})
         workloads.configure(ClusterSettings(time_zone=self._time_zone))
         for held in sorted(self.replica.holdings.all(), key=lambda held: held.app != subjects.SETTINGS):
             self._hand_over(held, workloads)
@@ -157,6 +163,10 @@ class Edge:
     def _expected(self) -> set[AppName]:
         # With those that are being removed: what is left out of a whole batch counts as gone.
         return {held.app for held in self.replica.holdings.all()} - {subjects.SETTINGS}
+
+
+def _rfc3339(unix_s: float) -> str:
+    return datetime.fromtimestamp(unix_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 async def tell_outages(connection: Connection, recorder: Recorder) -> None:

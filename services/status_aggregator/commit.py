@@ -60,7 +60,7 @@ class Commit:
         words.append(word)
         self._words += 1
         if len(words) > WORDS_MAX:
-            standing = resolve(words).words
+            standing = resolve(key.app, words).words
             self._words -= len(words) - len(standing)
             words[:] = standing
 
@@ -142,9 +142,10 @@ class Committer:
 
     async def _document(self, key: Key, words: list[Said]) -> Put:
         """Return how to write what stands."""
-        last, refused = resolve(words)
+        last, refused = resolve(key.app, words)
         if refused is not None:
-            record = _troubled(await self._stored(key) if last is None else _record(last), refused)
+            good = await self._stored(key) if last is None else _record(last)
+            record = _troubled(key.app, good, refused)
             self._rejections.add(refused.kind, cluster=key.cluster, count=refused.kind == MALFORMED)
         elif isinstance(last, Word):
             record = _record(last)
@@ -165,10 +166,10 @@ def _record(word: Word | Gone) -> StatusRecord:
     return StatusRecord(frames.unpack(word.held.frame), word.observed_at_ms, word.received_at_ms)
 
 
-def _troubled(record: StatusRecord, refused: Refused) -> StatusRecord:
+def _troubled(app: str, record: StatusRecord, refused: Refused) -> StatusRecord:
     """Return the last good document, saying that there is a newer one.
 
     After a restart its digest differs from the edge's, which is then asked once more.
     """
     observed_at_ms = record.observed_at_ms or refused.received_at_ms
-    return StatusRecord(troubled(record.document, refused.kind), observed_at_ms, refused.received_at_ms)
+    return StatusRecord(troubled(app, record.document, refused.kind), observed_at_ms, refused.received_at_ms)

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
+from status_aggregator import about
 from status_aggregator.document import HEALTHS, SYNCS, UNKNOWN
 from status_aggregator.freshness import FRESHNESSES, PRESENCES, Freshness
 from status_aggregator.tally import Cluster, Shown
@@ -38,6 +39,7 @@ def cluster_item(cluster: Cluster) -> dict[str, Any]:
         "since_ms": edge.since_ms if edge else 0,
         "heard_at_ms": cluster.heard_at_ms,
         "clock_offset_ms": edge.clock_offset_ms if edge else 0,
+        "about": about.shown(cluster.about),
         "applications": len(cluster.names),
         "healthy": states["health"]["Healthy"],
         "progressing": states["health"]["Progressing"],

@@ -117,10 +117,15 @@ def check(document: bytes) -> dict[str, Any]:
     _text(value["health"], "message")
     if "operationState" in value:
         _operation(value)
-    _each(value, "conditions", _condition)
+    check_conditions(value)
     _each(value, "resources", _resource)
     _images(value.get("summary", {}))
     return value
+
+
+def check_conditions(value: dict[str, Any]) -> None:
+    """Check the conditions of a document of any kind; MalformedMessage."""
+    _each(value, "conditions", _condition)
 
 
 def _operation(value: dict[str, Any]) -> None:

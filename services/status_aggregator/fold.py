@@ -17,8 +17,9 @@ from outrider import delta
 from outrider.codec import MalformedMessage
 from outrider.messages import StatusBatch, StatusEntry
 from outrider.names import InvalidName, app_name, from_token, token
+from outrider.subjects import CLUSTER
 from status_aggregator import frames
-from status_aggregator.document import headline
+from status_aggregator.about import headline_of
 from status_aggregator.edge import Change, Edge, Folded, Held, Known, Limits
 
 RETIRED_FOR_MS = 600_000
@@ -120,7 +121,7 @@ class _Folding:
         if entry.frame is not None and len(entry.digest) != delta.SHORT_DIGEST_BYTES:
             raise MalformedMessage("StatusBatch.entries: not a short digest")
         if entry.app not in self.apps:
-            if token(app_name(from_token(entry.app))) != entry.app:
+            if entry.app != CLUSTER and token(app_name(from_token(entry.app))) != entry.app:
                 raise MalformedMessage("StatusBatch.entries: a name that is no token")
             if entry.frame is not None and len(self.apps) >= self._limits.apps_max:
                 raise delta.TooLarge(f"{self._limits.apps_max} applications are allowed")
@@ -181,7 +182,7 @@ class _Folding:
         size_bytes = self.size_bytes + len(document) - (old.size_bytes if old else 0)
         if size_bytes > self._limits.cluster_max_bytes:
             raise delta.TooLarge(f"{self._limits.cluster_max_bytes} bytes are allowed")
-        head = headline(document)
+        head = headline_of(entry.app, document)
         marks = (head.sync, head.health, head.phase, head.started_at)
         held = Held(entry.digest, frames.hold(document), len(document), marks)
         self.size_bytes = size_bytes
@@ -191,10 +192,17 @@ class _Folding:
 
     def settle(self, set_digest: bytes) -> bool:
         """Compare with the edge's set; return whether it is known to be ours. Drops what the edge does not have."""
-        if delta.set_digest({app: known.announced for app, known in self.apps.items()}) == set_digest:
+        if _digest_of({app: known.announced for app, known in self.apps.items()}) == set_digest:
             return True
-        if delta.set_digest(self.gathered) != set_digest:
+        if _digest_of(self.gathered) != set_digest:
             return False
-        for app in [app for app in self.apps if app not in self.gathered]:
+        for app in [app for app in self.apps if app not in self.gathered and app != CLUSTER]:
             self._remove(app)
         return True
+
+
+def _digest_of(announced: Mapping[str, bytes]) -> bytes:
+    """Return the digest of a set of applications; the cluster's own document is none."""
+    if CLUSTER in announced:
+        announced = {app: digest for app, digest in announced.items() if app != CLUSTER}
+    return delta.set_digest(announced)

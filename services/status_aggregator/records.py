@@ -1,6 +1,7 @@
 """What this process keeps in bucket `status`, and how it is read back after a crash.
 
     <cluster>.<application token>   StatusRecord: the last good document
+    <cluster>.$cluster              StatusRecord: the last good document of the cluster itself
     <cluster>                       EdgeRecord: presence, last word, the last batch folded
     _cursor                         the last sequence of stream STATUS that all the others hold
     _writer                         which aggregator folds (`lease`)
@@ -21,8 +22,8 @@ from outrider.names import ClusterName
 from outrider.records import EdgeRecord, StatusRecord
 from outrider.topology import STATUSES
 from status_aggregator import frames
+from status_aggregator.about import headline_of
 from status_aggregator.bulk import Bulk, delete, put
-from status_aggregator.document import headline
 from status_aggregator.edge import Edge, Held, Known
 
 CURSOR = "_cursor"
@@ -137,7 +138,7 @@ def _take(loaded: Loaded, text: str, value: bytes | None) -> None:
             loaded.cursor = Cursor.unpack(value)
     elif key.app:
         apps = loaded.known.setdefault(key.cluster, {})
-        known = _known(value) if value is not None else None
+        known = _known(key.app, value) if value is not None else None
         if known is None:
             apps.pop(key.app, None)
         else:
@@ -148,11 +149,11 @@ def _take(loaded: Loaded, text: str, value: bytes | None) -> None:
         loaded.edge_records[key.cluster] = EdgeRecord.unpack(value)
 
 
-def _known(value: bytes) -> Known | None:
+def _known(app: str, value: bytes) -> Known | None:
     """Return a stored document as one that the edge announced; None when it can't be read, so that it is asked for."""
     try:
         document = StatusRecord.unpack(value).document
-        head = headline(document)
+        head = headline_of(app, document)
     except MalformedMessage:
         return None
     digest = delta.short(delta.digest(document))

@@ -40,6 +40,8 @@ class Cluster:
     edge: EdgeRecord | None = None
     seen: dict[str, Seen] = field(default_factory=dict)
     wanted: dict[str, Wanted] = field(default_factory=dict)
+    about: bytes = b""
+    # its own document, packed; empty: it has not said anything of itself
     names: OrderedNames = field(default_factory=OrderedNames)
     # of the applications that are destined here
     counts: Counter[Shown] = field(default_factory=Counter)

@@ -134,6 +134,10 @@ class View:
                 del cluster.wanted[app]
         self._count_at(name, app)
 
+    def put_about(self, name: ClusterName, packed: bytes) -> None:
+        """Take up what an edge said of itself, packed; empty: nothing."""
+        self._known(name).about = packed
+
     def put_wanted(self, name: ClusterName, app: str, wanted: Wanted) -> None:
         """Take up the newest Desired record of an application."""
         self._known(name).wanted[app] = wanted

@@ -17,6 +17,7 @@ from outrider.messages import Desired
 from outrider.names import ClusterName, from_token
 from outrider.records import ApplicationRecord, ClusterRecord, ConditionsRecord, EdgeRecord, StatusRecord
 from outrider.topology import APPLICATIONS, CLUSTERS, CONDITIONS, DESIRED, STATUSES, Bucket
+from status_aggregator import about
 from status_aggregator.records import Key
 from status_aggregator.rejections import Rejections
 from status_aggregator.rows import Application, Seen, Wanted
@@ -108,7 +109,9 @@ class Watching:
         key = Key.parse(text)
         if key is None:
             return
-        if key.app:
+        if key.app == subjects.CLUSTER:
+            self._view.put_about(key.cluster, _about(value) if value is not None else b"")
+        elif key.app:
             seen = Seen.of(StatusRecord.unpack(value)) if value is not None else None
             self._view.put_seen(key.cluster, intern(from_token(key.app)), seen)
         else:
@@ -131,3 +134,9 @@ class Watching:
                         self._view.put_wanted(cluster, intern(app), wanted)
                 if batch.caught_up:
                     self._is_caught_up(DESIRED.name)
+
+
+def _about(value: bytes) -> bytes:
+    packed = StatusRecord.unpack(value).document
+    about.check(packed)
+    return packed

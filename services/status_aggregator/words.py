@@ -8,7 +8,9 @@ from typing import NamedTuple
 
 from outrider import codec
 from outrider.codec import MalformedMessage
-from status_aggregator import document, frames
+from outrider.subjects import CLUSTER
+from status_aggregator import frames
+from status_aggregator.about import check_of
 from status_aggregator.document import STATUS_ERROR, UNKNOWN
 from status_aggregator.edge import Held
 
@@ -51,11 +53,11 @@ class Standing(NamedTuple):
         return [word for word in self if word is not None]
 
 
-def resolve(words: list[Said]) -> Standing:
-    """Return what stands."""
+def resolve(app: str, words: list[Said]) -> Standing:
+    """Return what stands of all that was said of `app`, a token."""
     refused: Refused | None = None
     for word in reversed(words):
-        if isinstance(word, Word) and not _is_good(word):
+        if isinstance(word, Word) and not _is_good(app, word):
             refused = refused or Refused(MALFORMED, word.received_at_ms)
         elif isinstance(word, Refused):
             refused = refused or word
@@ -64,22 +66,22 @@ def resolve(words: list[Said]) -> Standing:
     return Standing(None, refused)
 
 
-def _is_good(word: Word) -> bool:
+def _is_good(app: str, word: Word) -> bool:
     try:
-        document.check(frames.unpack(word.held.frame))
+        check_of(app, frames.unpack(word.held.frame))
     except MalformedMessage:
         return False
     return True
 
 
-def troubled(last_good: bytes, kind: str) -> bytes:
+def troubled(app: str, last_good: bytes, kind: str) -> bytes:
     """Return the last good document (empty: there is none) with the word that a newer one can't be taken."""
     value = codec.unpack(last_good) if last_good else {}
     unknown = {"status": UNKNOWN}
+    shape = {} if app == CLUSTER else {"sync": unknown, "health": unknown, "resources": []}
     conditions = [one for one in value.get("conditions", []) if one.get("type") != STATUS_ERROR]
-    message = f"the hub can't take the newest status of this application: {kind}"
+    what = "cluster" if app == CLUSTER else "application"
+    message = f"the hub can't take the newest status of this {what}: {kind}"
     return codec.canonical(
-        {"sync": unknown, "health": unknown, "resources": []}
-        | value
-        | {"conditions": [{"type": STATUS_ERROR, "message": message}, *conditions]}
+        shape | value | {"conditions": [{"type": STATUS_ERROR, "message": message}, *conditions]}
     )

@@ -85,6 +85,11 @@ class Outbound:
             unknown = {"status": "Unknown"}
             self.document(app, {"sync": unknown, "health": unknown, "conditions": [], "resources": []})
 
+    def about(self, document: dict[str, Any]) -> None:
+        """Take the newest document of the cluster itself."""
+        if self._outbox.put(subjects.CLUSTER, document):
+            self._wake.set()
+
     def journal_noted(self) -> None:
         """There is something in the journal."""
         self._journal.noted()

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from outrider import codec, delta
+from outrider import codec, delta, subjects
 from outrider.messages import StatusBatch
 from outrider.names import AppName, token
 
@@ -95,8 +95,14 @@ class Outbox:
                 self._dirty[app] = None
 
     def set_digest(self) -> bytes:
-        """Return the digest of all documents."""
-        return delta.set_digest({token(app): document.digest for app, document in self._documents.items()})
+        """Return the digest of the documents of all applications."""
+        return delta.set_digest(
+            {
+                token(app): document.digest
+                for app, document in self._documents.items()
+                if app != subjects.CLUSTER
+            }
+        )
 
     def take(self, now_ms: int, max_bytes: int, *, urgent_only: bool = False) -> Sending:
         """Return the next batch: what is dirty, health transitions first, up to `max_bytes`; without entries a heartbeat."""

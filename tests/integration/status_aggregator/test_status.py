@@ -38,6 +38,22 @@ async def test_what_an_edge_says_is_what_a_person_is_told(fleet: Fleet) -> None:
         assert (cluster["healthy"], cluster["applications"], cluster["presence"]) == (1, 1, "online")
 
 
+async def test_what_a_cluster_says_of_itself_is_shown_with_it_and_counts_as_no_application(
+    fleet: Fleet,
+) -> None:
+    async with fleet.aggregator():
+        edge = await fleet.edge("shop1")
+        about = {"agent": {"version": "1.0"}, "conditions": [{"type": "Hold", "message": "stocktaking"}]}
+        edge.model.put("$cluster", about)
+        await edge.flush()
+        cluster = await fleet.until("cluster", lambda cluster: bool(cluster["about"]), name="shop1")
+        assert (cluster["about"], cluster["applications"]) == (about, 0)
+        assert (await fleet.ask("apps"))["items"] == []
+    async with fleet.aggregator():
+        restarted = await fleet.until("cluster", lambda cluster: bool(cluster["about"]), name="shop1")
+        assert restarted["about"] == about
+
+
 async def test_a_question_about_what_does_not_exist_is_refused_with_a_sentence(fleet: Fleet) -> None:
     async with fleet.aggregator():
         await fleet.until("summary", bool)

@@ -57,7 +57,11 @@ def gone(app: str) -> list[Any]:
 def digest_of(documents: dict[str, Any]) -> bytes:
     """Return the set digest of documents."""
     return delta.set_digest(
-        {app: delta.short(delta.digest(codec.canonical(document))) for app, document in documents.items()}
+        {
+            app: delta.short(delta.digest(codec.canonical(document)))
+            for app, document in documents.items()
+            if app != "$cluster"
+        }
     )
 
 

@@ -124,15 +124,15 @@ TOO_LARGE, SHAPELESS = Refused("document too large", 3), Refused("not a status d
     ],
 )
 def test_of_all_that_was_said_the_newest_good_word_stands(words: list[Said], stands: tuple[Any, Any]) -> None:
-    assert resolve(words) == stands
-    assert resolve(resolve(words).words) == stands
+    assert resolve("till", words) == stands
+    assert resolve("till", resolve("till", words).words) == stands
 
 
 def test_a_document_that_says_a_newer_one_cannot_be_taken_says_it_once_and_keeps_the_rest() -> None:
-    once = troubled(codec.canonical(GOOD), "document too large")
-    twice = troubled(once, "document too large")
+    once = troubled("till", codec.canonical(GOOD), "document too large")
+    twice = troubled("till", once, "document too large")
     assert once == twice
     value = check(once)
     assert (value["health"], value["resources"]) == (GOOD["health"], GOOD["resources"])
     assert not reported(value).is_newest
-    assert reported(check(troubled(b"", "document too large"))).health == "Unknown"
+    assert reported(check(troubled("till", b"", "document too large"))).health == "Unknown"

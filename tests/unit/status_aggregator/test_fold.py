@@ -253,3 +253,34 @@ def test_a_frame_that_unpacks_to_a_zstd_dictionary_is_no_document() -> None:
     data = (0xEC30A437).to_bytes(4, "little") + bytes(200)
     sent = [["till", delta.short(delta.digest(data)), None, delta.compress(data)]]
     assert fold_all(batch(1, {}, sent)).rejected == {"not a status document": 1}
+
+
+ABOUT = {"agent": {"version": "1.0"}, "conditions": []}
+
+
+def test_the_clusters_own_document_is_kept_beside_its_applications() -> None:
+    folded = fold_all(
+        batch(1, {"till": A}, [entry("till", A), entry("$cluster", ABOUT)]),
+        batch(
+            2, {"till": B}, [entry("till", B, A), entry("$cluster", {**ABOUT, "hold": {"by": "me"}}, ABOUT)]
+        ),
+    )
+    assert held(folded.edge) == {"till": B, "$cluster": {**ABOUT, "hold": {"by": "me"}}}
+    assert not folded.differs
+
+
+def test_the_clusters_own_document_stays_when_a_whole_set_leaves_it_out() -> None:
+    known = fold_all(batch(1, {"till": A}, [entry("till", A), entry("$cluster", ABOUT)])).edge
+    folded = fold(begin_gathering(known), batch(2, {"menu": B}, [entry("menu", B)]), 2_000, LIMITS)
+    assert held(folded.edge) == {"menu": B, "$cluster": ABOUT}
+    assert folded.removed == ("till",)
+
+
+@pytest.mark.parametrize(
+    "malformed", [{"agent": "1.0"}, {"conditions": {}}, {"conditions": [{"type": 7}]}, ["agent"]], ids=str
+)
+def test_a_cluster_document_that_is_none_leaves_the_last_good_one(malformed: Any) -> None:
+    known = fold_all(batch(1, {}, [entry("$cluster", ABOUT)])).edge
+    folded = fold(known, batch(2, {}, [entry("$cluster", malformed)]), 2_000, LIMITS)
+    assert held(folded.edge) == {"$cluster": ABOUT}
+    assert folded.refused == (("$cluster", "not a status document"),)
