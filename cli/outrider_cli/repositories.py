@@ -79,7 +79,7 @@ class Access:
             "password": _from_stdin() if self.password_stdin else None,
             "ssh_private_key": _from_file(self.ssh_key),
             "ssh_known_hosts": _from_file(self.known_hosts),
-            "ca_pem": _from_file(self.ca),
+            "tls_ca": _from_file(self.ca),
         }
         return {name: value for name, value in given.items() if value}
 

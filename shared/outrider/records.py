@@ -34,7 +34,7 @@ class RepositoryRecord(Message):
     pool: str = "default"
     # which renderers serve it
     sealed: bytes = b""
-    # credentials, `identity.sealing`: {username, password, ssh_private_key, ssh_known_hosts, ca_pem}
+    # credentials, `identity.sealing`: {username, password, ssh_private_key, ssh_known_hosts, tls_ca}
     created_at_ms: int = 0
     public: dict[str, Any] = field(default_factory=dict)
     # what may be shown: {"username": …, "kind": "password" | "ssh" | "none"}

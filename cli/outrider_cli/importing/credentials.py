@@ -41,7 +41,7 @@ def carried(held: Held, url: str) -> Carried | str:
         return Carried(
             {"ssh_private_key": secret["ssh_private_key"], "ssh_known_hosts": hosts}, {"kind": "ssh"}
         )
-    extra = {"ca_pem": authority} if authority else {}
+    extra = {"tls_ca": authority} if authority else {}
     if "password" in secret:
         username = secret.get("username") or ANY_USER
         return Carried(

@@ -236,7 +236,7 @@ def test_a_token_without_a_name_and_an_authority_of_ones_own_are_carried_over() 
     found = held(secret("repository", url="https://git.example.com/a", password=CANARY), maps)
     could = carried(found, "https://git.example.com/a")
     assert isinstance(could, Carried)
-    assert could.secret == {"username": "git", "password": CANARY, "ca_pem": "PEM"}
+    assert could.secret == {"username": "git", "password": CANARY, "tls_ca": "PEM"}
 
 
 def test_an_ssh_key_takes_the_keys_of_its_server_along_and_no_others() -> None:
