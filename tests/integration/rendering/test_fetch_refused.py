@@ -210,6 +210,18 @@ async def test_a_locked_down_store_reaches_no_private_host_and_no_file(
     assert https.requests.lines == []
 
 
+async def test_a_locked_down_store_reaches_a_private_host_that_is_vouched_for_and_follows_it_to_no_other(
+    served: Repository, https: HttpsServer, certificate: Certificate, ssh: SshServer, tmp_path: Path
+) -> None:
+    commit = served.commit({"a.yaml": "a: 1"})
+    async with GitStore(tmp_path / "store", policy=AddressPolicy.locked_down()) as store:
+        for access in (https_access(https, certificate), ssh_access(ssh)):
+            assert await store.fetch(replace(access, vouched=True), ["main"]) == {"main": commit}
+        https.answers.append(_redirect_to(https.url.replace("127.0.0.1", "localhost")))
+        with pytest.raises(AddressRefused, match="private network"):
+            await store.fetch(replace(https_access(https, certificate), vouched=True), ["main"])
+
+
 async def test_a_server_that_speaks_no_git_is_named(
     https: HttpsServer, certificate: Certificate, store: GitStore
 ) -> None:

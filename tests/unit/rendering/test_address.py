@@ -122,6 +122,19 @@ def test_addresses_inside_private_networks_are_reached_only_if_allowed(ip: str, 
     assert AddressPolicy().allows_ip(ip)
 
 
+def test_a_host_that_somebody_vouches_for_is_reached_inside_a_private_network_and_no_other_is() -> None:
+    for policy in (AddressPolicy.locked_down(), AddressPolicy.locked_down(frozenset({"git.example.com"}))):
+        vouching = policy.vouching("ssh://git@Git.shop.local:2222/team/app.git")
+
+        assert vouching.check("https://git.shop.local/other.git").host == "git.shop.local"
+        assert vouching.allows_ip("192.168.1.9", "git.shop.local")
+        assert not vouching.allows_ip("169.254.169.254", "git.shop.local")
+        assert vouching.allows_ip("192.168.1.9", "printer.shop.local") is bool(policy.hosts)
+        assert policy.vouching("file:///srv/git/app.git") == policy
+    with pytest.raises(AddressRefused, match="not among the allowed hosts"):
+        vouching.check("https://printer.shop.local/x.git")
+
+
 @pytest.mark.parametrize(
     "ip",
     ["169.254.169.254", "::ffff:169.254.169.254", "fe80::1%eth0", "224.0.0.1", "0.0.0.0"],  # noqa: S104 - refused

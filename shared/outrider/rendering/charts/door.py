@@ -57,8 +57,9 @@ class Door:
     """Requests of one errand. Use as `with`."""
 
     def __init__(self, access: RepositoryAccess, policy: AddressPolicy, spending: Spending) -> None:
-        self.access, self.policy, self._spending = access, policy, spending
-        self._pools = connection_pools(access.tls_ca, policy, spending)
+        self.access, self._spending = access, spending
+        self.policy = policy.vouching(access.url) if access.vouched else policy
+        self._pools = connection_pools(access.tls_ca, self.policy, spending)
 
     def __enter__(self) -> Self:
         return self

@@ -7,7 +7,7 @@ path is a local repository) never sees it.
 
 import ipaddress
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import unquote, urlsplit
 
 from outrider.rendering.git.errors import AddressRefused
@@ -59,11 +59,18 @@ class AddressPolicy:
     private_networks: bool = True
     hosts: frozenset[str] = field(default_factory=frozenset)
     # Empty: any host. A name with a leading dot allows every name below it.
+    vouched: frozenset[str] = field(default_factory=frozenset)
+    # Hosts that are allowed besides, wherever they are.
 
     @classmethod
     def locked_down(cls, hosts: frozenset[str] = frozenset()) -> "AddressPolicy":
         """Allow https, oci (which is https) and ssh to public hosts alone, or to `hosts` alone wherever they are."""
         return cls(frozenset({"https", "oci", "ssh"}), private_networks=bool(hosts), hosts=hosts)
+
+    def vouching(self, url: str) -> "AddressPolicy":
+        """Return the policy for a repository whose host somebody vouches for who may."""
+        host = parse_address(url).host
+        return replace(self, vouched=self.vouched | {host}) if host else self
 
     def check(self, url: str) -> Address:
         """Return the address of `url`; AddressRefused if it is none that may be used."""
@@ -76,10 +83,12 @@ class AddressPolicy:
         return address
 
     def _allows_host(self, host: str) -> bool:
+        if host in self.vouched:
+            return True
         parents = {host[index:] for index, char in enumerate(host) if char == "."}
         return host in self.hosts or not parents.isdisjoint(self.hosts)
 
-    def allows_ip(self, ip: str) -> bool:
+    def allows_ip(self, ip: str, host: str = "") -> bool:
         """Tell whether a connection may be made to an IP address that a host name stands for."""
         address = ipaddress.ip_address(ip.partition("%")[0])
         if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
@@ -87,7 +96,7 @@ class AddressPolicy:
         if address.is_link_local or address.is_multicast or address.is_unspecified:
             # Where clouds tell a machine its secrets; no Git server is there.
             return False
-        if self.private_networks:
+        if self.private_networks or host.lower().removesuffix(".") in self.vouched:
             return True
         tunnelled = any(address.version == network.version and address in network for network in _TUNNELS)
         return address.is_global and not tunnelled

@@ -21,7 +21,7 @@ def dial(host: str, port: int, policy: AddressPolicy, timeout_s: float) -> socke
         raise RepositoryUnavailable(
             where, f"the host's address can't be found: {error.strerror or error}"
         ) from None
-    allowed = [entry for entry in found if policy.allows_ip(str(entry[4][0]))]
+    allowed = [entry for entry in found if policy.allows_ip(str(entry[4][0]), host)]
     if not allowed:
         raise AddressRefused(where, "the host is inside a private network, which is not allowed here")
     reason = ""

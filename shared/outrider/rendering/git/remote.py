@@ -48,8 +48,9 @@ class Remote:
     """A repository on a server, as one fetch sees it."""
 
     def __init__(self, access: RepositoryAccess, policy: AddressPolicy, spending: Spending) -> None:
-        self._access, self._policy, self._spending = access, policy, spending
-        self._address = policy.check(access.url)
+        self._access, self._spending = access, spending
+        self._policy = policy.vouching(access.url) if access.vouched else policy
+        self._address = self._policy.check(access.url)
 
     def fetch(self, into: Generation, revisions: Sequence[str]) -> Heads:
         """Return the commit of each revision, with all its files in `into`, or RevisionNotFound.
