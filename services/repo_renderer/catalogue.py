@@ -59,8 +59,7 @@ class Catalogue:
             secret = unseal(record.sealed, self.sealing_key)
         except CannotOpen as error:
             raise AccessNotGiven(f"the credentials of {address} can't be opened: {error}") from error
-        names = ("username", "password", "ssh_private_key", "ssh_known_hosts", "tls_ca")
-        return RepositoryAccess(address, **{name: str(secret.get(name) or "") for name in names})
+        return RepositoryAccess.of(address, secret)
 
     def _like(self, address: str) -> RepositoryRecord | None:
         """Return the record of the same repository by another spelling; for a registry, of the longest path that it is below."""

@@ -6,11 +6,13 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from outrider_cli.importing.held import Held, host_of
+from outrider.repository_secrets import host_of
 from outrider_cli.importing.report import Judged, RepositoryNeed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+
+    from outrider_cli.importing.held import Held
 
 ANY_USER = "git"
 # A token alone is a password; most servers take any name with it.

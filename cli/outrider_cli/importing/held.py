@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
-from outrider_cli.importing import secrets
-from outrider_cli.importing.secrets import IN_CLUSTER, IN_CLUSTER_SERVER, ArgoCluster, Repository
+from outrider.repository_secrets import (
+    REPOSITORY,
+    TEMPLATE,
+    Repository,
+    credentials_of,
+    host_of,
+    repository_of,
+    texts_in,
+    type_of,
+)
+from outrider_cli.importing.secrets import CLUSTER, IN_CLUSTER, IN_CLUSTER_SERVER, ArgoCluster, cluster_of
 from outrider_cli.kinds import in_order, kind_of
 
 if TYPE_CHECKING:
@@ -33,29 +41,11 @@ class Held:
 
     def credentials_of(self, url: str) -> Repository | None:
         """Return what Argo CD reads a repository with: what is said of it, or else the template with the longest URL."""
-        own = [one for one in self.repositories if not one.is_template and _bare(one.url) == _bare(url)]
-        if own and own[0].access != "none":
-            return own[0]
-        templates = [
-            one for one in self.repositories if one.is_template and _bare(url).startswith(_bare(one.url))
-        ]
-        best = max(templates, key=lambda one: len(one.url), default=None)
-        return best or (own[0] if own else None)
+        return credentials_of(url, self.repositories)
 
     def authority_of(self, url: str) -> str:
         """Return the certificates that Argo CD trusts for a repository's host; empty: the public ones."""
         return self.authorities.get(host_of(url), "")
-
-
-def _bare(url: str) -> str:
-    return url.strip().rstrip("/").removesuffix(".git").lower()
-
-
-def host_of(url: str) -> str:
-    """Return the host in a repository's URL, in whichever way it is written."""
-    if "://" in url:
-        return urlsplit(url).hostname or ""
-    return url.rpartition("@")[2].partition(":")[0].partition("/")[0].lower()
 
 
 def sort(found: Iterable[Found]) -> Held:
@@ -72,17 +62,14 @@ def sort(found: Iterable[Found]) -> Held:
             unread.append(one)
         elif kind_of(manifest) is not None:
             objects.append(one)
-        elif manifest["kind"] == "Secret" and secrets.type_of(manifest) == secrets.CLUSTER:
-            if (cluster := secrets.cluster_of(manifest)) is not None:
+        elif manifest["kind"] == "Secret" and type_of(manifest) == CLUSTER:
+            if (cluster := cluster_of(manifest)) is not None:
                 clusters[cluster.server] = cluster
-        elif manifest["kind"] == "Secret" and secrets.type_of(manifest) in (
-            secrets.REPOSITORY,
-            secrets.TEMPLATE,
-        ):
-            if (repository := secrets.repository_of(manifest)) is not None:
+        elif manifest["kind"] == "Secret" and type_of(manifest) in (REPOSITORY, TEMPLATE):
+            if (repository := repository_of(manifest)) is not None:
                 repositories.append(repository)
         elif manifest["kind"] == "ConfigMap":
-            data[manifest["metadata"]["name"]] = secrets.texts_in(manifest, "data")
+            data[manifest["metadata"]["name"]] = texts_in(manifest, "data")
         else:
             others[manifest["kind"]] = others.get(manifest["kind"], 0) + 1
     return Held(

@@ -3,11 +3,12 @@ from typing import Any
 
 import pytest
 
+from outrider.repository_secrets import host_of
 from outrider_cli.documents import Found, Place
 from outrider_cli.importing.clusters import ClusterMap, Registered
 from outrider_cli.importing.credentials import Carried, carried, hosts_of
 from outrider_cli.importing.fitting import fit
-from outrider_cli.importing.held import Held, host_of, sort
+from outrider_cli.importing.held import Held, sort
 from outrider_cli.importing.report import Judged, clusters_of, destination_of, repositories_of, single
 from outrider_cli.importing.secrets import ArgoCluster
 

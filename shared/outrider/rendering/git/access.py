@@ -1,5 +1,6 @@
 """A repository and what it takes to read it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 
@@ -19,3 +20,10 @@ class RepositoryAccess:
     ssh_known_hosts: str = field(default="", repr=False)
     tls_ca: str = field(default="", repr=False)
     vouched: bool = False
+
+    @classmethod
+    def of(cls, url: str, secret: Mapping[str, object], *, vouched: bool = False) -> "RepositoryAccess":
+        """Return the access that a secret gives, by the names that it was sealed with; what else is in it doesn't count."""
+        names = ("username", "password", "ssh_private_key", "ssh_known_hosts", "tls_ca")
+        username, password, key, hosts, authorities = (str(secret.get(name) or "") for name in names)
+        return cls(url, username, password, key, hosts, authorities, vouched)
