@@ -49,7 +49,7 @@ async def work(edge: Edge, cluster: Cluster, settings: Settings, rng: random.Ran
         settings=settings.applications,
         chance=rng,
     )
-    commands = Commands(edge.connection, edge.name, applications, edge.outbound.resend)
+    commands = Commands(edge.connection, edge.name, applications, edge.outbound.resend, edge.allowance)
     await commands.start()
     edge.start(applications)
     log.info("agent started", cluster=edge.name, applications=len(applications.names()))

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from edge_agent.applications import ClusterSettings, Desired
 from edge_agent.journal import Journal, Recorder
 from edge_agent.link.about import About
-from edge_agent.link.budget import Budget
+from edge_agent.link.allowance import Allowance
 from edge_agent.link.inbound import Inbound
 from edge_agent.link.journal import JournalSender
 from edge_agent.link.outbound import Outbound
@@ -38,6 +38,7 @@ MADE_META = "made_ms"
 class Replica:
     """The parts of the replica."""
 
+    database: Database
     bundles: Bundles
     holdings: Holdings
     progress: Progress
@@ -56,7 +57,13 @@ class Replica:
         made_ms = database.meta(MADE_META, now_ms)
         database.set_meta(MADE_META, made_ms)
         return cls(
-            bundles, Holdings(database, bundles), Progress(database), Journal(database), epoch, made_ms
+            database,
+            bundles,
+            Holdings(database, bundles),
+            Progress(database),
+            Journal(database),
+            epoch,
+            made_ms,
         )
 
 
@@ -89,18 +96,19 @@ class Edge:
     ) -> None:
         self.name = cluster_name(identity.user.name)
         self.connection, self.replica, self._time_zone = connection, replica, settings.time_zone
-        self._clock = clock
+        self._clock, self._rng = clock, rng
+        self.about = About()
+        self.allowance = Allowance(settings.link, clock, replica.database, self.about)
         sender = JournalSender(connection, self.name, replica.journal, replica.made_ms, time.monotonic)
         self.outbound = Outbound(
-            connection, self.name, Outbox(replica.epoch), sender, Budget(settings.link), self._expected, clock, rng,
-            settings.outbound,
+            connection, self.name, Outbox(replica.epoch), sender, self.allowance, self._expected, clock, rng,
+            settings.outbound, self.about.refresh,
         )  # fmt: skip
         self.inbound = Inbound(
-            connection, self.name, list(identity.hub_keys), replica.holdings, replica.bundles,
+            connection, self.name, list(identity.hub_keys), replica.holdings, replica.bundles, self.allowance,
             self._on_accepted, self.outbound.trouble,
         )  # fmt: skip
         self.recorder = Recorder(replica.journal, clock, self.outbound.journal_noted)
-        self.about = About()
         self._workloads: Workloads | None = None
 
     def on_status(self, app: str, document: dict[str, Any]) -> None:
@@ -130,7 +138,9 @@ class Edge:
 
     async def run(self) -> None:
         """Keep the link. Ends only by cancellation or by the first loop that fails."""
-        resync = Resync(self.connection, self.name, self.replica.holdings, self.inbound)
+        resync = Resync(
+            self.connection, self.name, self.replica.holdings, self.inbound, self.allowance, self._rng
+        )
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.inbound.run(), name="inbound")
             tasks.create_task(resync.run(), name="resync")
@@ -147,6 +157,8 @@ class Edge:
         record = held.record
         generation = (record.epoch, record.counter)
         if held.app == subjects.SETTINGS:
+            self.allowance.configure(record.spec.get("link"))
+            self.outbound.wake()
             found = ClusterSettings.of(record.spec)
             workloads.configure(replace(found, time_zone=found.time_zone or self._time_zone))
         elif record.digest is None:

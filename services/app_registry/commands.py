@@ -32,6 +32,8 @@ class _Expected:
     """An answer that somebody waits for, and what has come of it."""
 
     future: asyncio.Future[CommandReply]
+    limit: asyncio.Timeout
+    # starts anew with each part: a large answer takes its time on a thin link
     parts: Parts = field(default_factory=Parts)
 
 
@@ -56,6 +58,7 @@ class Commands:
         if expected is None or expected.future.done():
             return
         try:
+            expected.limit.reschedule(self._in_time())
             reply = expected.parts.add(message.data)
             if reply is not None:
                 expected.future.set_result(reply)
@@ -65,10 +68,11 @@ class Commands:
     async def ask(self, cluster: ClusterName, verb: str, arguments: dict[str, Any]) -> Any:
         """Return the agent's answer; RequestRefused when it refuses, is offline or does not answer in time."""
         command = Command(f"{self._rng.getrandbits(REQUEST_ID_BITS):x}", arguments)
-        with self._expecting(cluster, command.request_id) as future:
+        limit = asyncio.timeout_at(self._in_time())
+        with self._expecting(cluster, command.request_id, limit) as future:
             async with background(self._send(cluster, verb, command, future), name=f"command {verb}"):
                 try:
-                    async with asyncio.timeout(self._timeout_s):
+                    async with limit:
                         reply = await future
                 except TimeoutError as error:
                     raise RequestRefused(
@@ -79,13 +83,18 @@ class Commands:
         return reply.body
 
     @contextmanager
-    def _expecting(self, cluster: ClusterName, request_id: str) -> Iterator[asyncio.Future[CommandReply]]:
+    def _expecting(
+        self, cluster: ClusterName, request_id: str, limit: asyncio.Timeout
+    ) -> Iterator[asyncio.Future[CommandReply]]:
         future: asyncio.Future[CommandReply] = asyncio.get_running_loop().create_future()
-        self._waiting[cluster, request_id] = _Expected(future)
+        self._waiting[cluster, request_id] = _Expected(future, limit)
         try:
             yield future
         finally:
             del self._waiting[cluster, request_id]
+
+    def _in_time(self) -> float:
+        return asyncio.get_running_loop().time() + self._timeout_s
 
     async def _send(
         self, cluster: ClusterName, verb: str, command: Command, future: asyncio.Future[CommandReply]

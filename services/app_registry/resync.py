@@ -120,7 +120,7 @@ class Resync:
             return ResyncAnswer(*newest)
         wanted = self._generations.after(cluster, seen)
         if wanted:
-            part = _part(wanted)
+            part = _part(wanted, request.limit)
             records = await self._records(cluster, part)
             log.info("resync", cluster=cluster, records=len(records), more=len(part) < len(wanted))
             return ResyncAnswer(*newest, records, len(part) < len(wanted))
@@ -165,12 +165,13 @@ class Resync:
         return [[token(app), found[published.seq]] for app, published in part if published.seq in found]
 
 
-def _part(wanted: list[tuple[AppName, Published]]) -> list[tuple[AppName, Published]]:
+def _part(wanted: list[tuple[AppName, Published]], limit: int) -> list[tuple[AppName, Published]]:
     """Return the first of the wanted records, as many as fit into one answer, and at least one."""
     size, count = 0, 0
+    most = min(ANSWER_MAX_BYTES, limit) if limit > 0 else ANSWER_MAX_BYTES
     for app, published in wanted:
         size += published.size_bytes + len(app) + ENTRY_OVERHEAD_BYTES
-        if count and size > ANSWER_MAX_BYTES:
+        if count and size > most:
             break
         count += 1
     return wanted[:count]

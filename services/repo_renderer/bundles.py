@@ -14,6 +14,8 @@ from outrider.bus.objects import Objects
 BUNDLE_MAX_BYTES = 64 << 20
 CACHE_MAX_BYTES = 64 << 20
 PATCHES_CACHED = 512
+FRAMES_CACHED_MAX_BYTES = 32 << 20
+# As they are stored: an edge behind a thin link asks for one part by part, a thousand times.
 
 
 class Bundles:
@@ -24,6 +26,7 @@ class Bundles:
         self._cache: OrderedDict[bytes, bytes] = OrderedDict()
         self._cached_bytes = 0
         self._patches: OrderedDict[tuple[bytes, bytes], bytes] = OrderedDict()
+        self._frames: OrderedDict[bytes, bytes] = OrderedDict()
 
     async def put(self, manifests: list[dict[str, Any]]) -> bytes:
         """Store manifests as a bundle; return its digest. Idempotent. ValueError if they are too large."""
@@ -53,7 +56,13 @@ class Bundles:
 
     async def frame(self, digest: bytes) -> bytes:
         """Return a bundle as it is stored: one frame."""
-        return await self._objects.get(digest.hex())
+        if (cached := self._frames.get(digest)) is not None:
+            self._frames.move_to_end(digest)
+            return cached
+        frame = self._frames[digest] = await self._objects.get(digest.hex())
+        while len(self._frames) > 1 and sum(map(len, self._frames.values())) > FRAMES_CACHED_MAX_BYTES:
+            self._frames.popitem(last=False)
+        return frame
 
     async def patch(self, digest: bytes, base: bytes) -> bytes | None:
         """Return the patch from one bundle to another; None if either is not there."""

@@ -60,6 +60,8 @@ class ResyncRequest(Message):
     highest_epoch: int = 0
     highest_counter: int = 0
     # the highest generation ever accepted: a restored hub goes on above it
+    limit: int = 0
+    # bytes that the answer should have at most, as the link is slow; 0: as many as the hub likes
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,10 @@ from edge_agent.commands import actions, looking, sync
 from edge_agent.commands.arguments import CannotDo
 from edge_agent.commands.replies import TooLong, replies
 from edge_agent.commands.site import Site
+from edge_agent.link.allowance import Allowance
+from edge_agent.link.budget import Lane
 from edge_agent.link.rejections import Rejections
+from edge_agent.link.reply import send
 from outrider import subjects
 from outrider.bus import BusError, Connection, Message
 from outrider.codec import MalformedMessage
@@ -68,10 +71,11 @@ class Commands:
         cluster: ClusterName,
         applications: Applications,
         resend: Callable[[list[AppName] | None], None],
+        allowance: Allowance,
         *,
         look_timeout_s: float = LOOK_TIMEOUT_S,
     ) -> None:
-        self._connection, self._cluster = connection, cluster
+        self._connection, self._cluster, self._allowance = connection, cluster, allowance
         self._site = Site(cluster, applications, resend)
         self._rejections = Rejections()
         self._tasks: asyncio.TaskGroup | None = None
@@ -94,6 +98,7 @@ class Commands:
 
     async def _on_message(self, message: Message) -> None:
         verb = message.subject.rsplit(".", 1)[1]
+        self._allowance.spend(Lane.REPLY, len(message.data))
         try:
             command = Command.unpack(message.data)
             reply = subjects.reply(self._cluster, _request_id(command))
@@ -110,7 +115,7 @@ class Commands:
             name = f"command {verb} {command.request_id}"
             self._tasks.create_task(self._look(verb, reply, answer), name=name)
         else:
-            await self._publish(verb, reply, await replies(answer))
+            await self._publish(verb, reply, await self._parts(answer))
 
     def _carry_out(self, verb: str, command: Command) -> Any:
         act = LOOKS.get(verb) or VERBS.get(verb)
@@ -135,7 +140,7 @@ class Commands:
     async def _answer(self, verb: str, answer: Awaitable[Any]) -> list[bytes]:
         try:
             async with asyncio.timeout(self._look_timeout_s), self._turns:
-                return await replies(await answer)
+                return await self._parts(await answer)
         except TimeoutError:
             return [_refusal("the cluster's API did not answer in time; try again")]
         except (CannotDo, ClusterError, TooLong) as error:
@@ -145,10 +150,12 @@ class Commands:
             _log.error("command failed", verb=verb, trace=traceback.format_exc())
             return [_refusal(f"the agent failed on this: {type(error).__name__}")]
 
+    async def _parts(self, answer: Any) -> list[bytes]:
+        return await replies(answer, self._allowance.part_bytes(self._allowance.up))
+
     async def _publish(self, verb: str, reply: subjects.Subject, parts: list[bytes]) -> None:
         try:
-            for part in parts:
-                await self._connection.publish(reply, part)
+            await send(self._connection, self._allowance, reply, parts)
         except BusError as error:
             _log.warning("reply not sent", verb=verb, reason=str(error))
 

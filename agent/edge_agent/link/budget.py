@@ -1,9 +1,10 @@
 """Lanes, and what each may spend of the link's budget. Pure.
 
-Lanes in the order in which they go: replies and acknowledgements, health transitions, state, journal, logs. Two budgets bound
-what is sent: bytes a second (a bucket that fills while nothing is sent) and bytes a day (from midnight UTC to midnight).
+Lanes in the order in which they go: replies and acknowledgements, health transitions, state, what is desired (records and
+bundles, which come down), journal, logs. Two budgets bound what is sent and received: bytes a second (a bucket that fills while nothing is sent) and bytes a day (from midnight UTC to midnight).
 Higher lanes may spend what lower ones may not: a lane stops while a part of the budget is left for those above it. Nothing is
-dropped for it: state waits as the newest document of each application, the journal waits on disk.
+dropped for it: state waits as the newest document of each application, a bundle at the part that comes next, the journal on disk.
+What is desired may use up the whole day: it is what the link is for.
 """
 
 from dataclasses import dataclass, field
@@ -25,13 +26,28 @@ class Lane(IntEnum):
     REPLY = 0
     HEALTH = 1
     STATE = 2
-    JOURNAL = 3
-    LOGS = 4
+    DESIRED = 3
+    JOURNAL = 4
+    LOGS = 5
 
 
-_FREE_OF_BUCKET = {Lane.REPLY: -10.0, Lane.HEALTH: -2.0, Lane.STATE: 0.0, Lane.JOURNAL: 0.5, Lane.LOGS: 0.7}
+_FREE_OF_BUCKET = {
+    Lane.REPLY: -10.0,
+    Lane.HEALTH: -2.0,
+    Lane.STATE: 0.0,
+    Lane.DESIRED: 0.25,
+    Lane.JOURNAL: 0.5,
+    Lane.LOGS: 0.7,
+}
 """Part of the bucket that must be in it for a lane to go; below 0: on credit."""
-_PART_OF_DAY = {Lane.REPLY: 10.0, Lane.HEALTH: 10.0, Lane.STATE: 0.9, Lane.JOURNAL: 0.7, Lane.LOGS: 0.5}
+_PART_OF_DAY = {
+    Lane.REPLY: 10.0,
+    Lane.HEALTH: 10.0,
+    Lane.STATE: 0.9,
+    Lane.DESIRED: 1.0,
+    Lane.JOURNAL: 0.7,
+    Lane.LOGS: 0.5,
+}
 """Part of the day's budget that a lane may use up, all lanes counted."""
 
 
@@ -96,7 +112,9 @@ class Budget:
     def _advance(self, now_s: float) -> None:
         day = int(now_s // DAY_S)
         if day > self.day:
-            self.day, self.spent_today = day, 0
+            self.spent_today = 0
+        # A clock that ran ahead and was set back must not make a day of years.
+        self.day = day
         rate = self.limits.bytes_per_s
         if rate is None:
             self._bucket = None

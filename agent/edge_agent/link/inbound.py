@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from edge_agent.link.allowance import Allowance
+from edge_agent.link.budget import Lane
 from edge_agent.link.frontier import Frontier
 from edge_agent.link.rejections import Rejections
 from edge_agent.link.transfer import NoSuchBundle, Transfer
@@ -52,11 +54,12 @@ class Inbound:
         hub_keys: list[bytes],
         holdings: Holdings,
         bundles: Bundles,
+        allowance: Allowance,
         on_accepted: Callable[[Held], None],
         on_trouble: Callable[[AppName, str], None],
     ) -> None:
         self._connection, self._cluster, self._hub_keys = connection, cluster, hub_keys
-        self._holdings, self._bundles = holdings, bundles
+        self._holdings, self._bundles, self._allowance = holdings, bundles, allowance
         self._on_accepted, self._on_trouble = on_accepted, on_trouble
         self._pending: dict[AppName, _Pending] = {}
         self._arrived: asyncio.Queue[AppName] = asyncio.Queue()
@@ -76,6 +79,7 @@ class Inbound:
                 tasks.create_task(self._accept(app), name=f"accept {app}")
 
     async def _on_message(self, message: Message) -> None:
+        self._allowance.spend(Lane.DESIRED, len(message.data))
         _, app = subjects.app_of_desired(message.subject)
         record = self.verified(app, message.data)
         if record is None:
@@ -177,7 +181,7 @@ class Inbound:
         async with self._transfers:
             await self._connection.wait_connected()
             if pending.transfer is None or pending.transfer.digest != record.digest:
-                pending.transfer = Transfer(self._connection, self._cluster, self._bundles, record.digest)
+                pending.transfer = self._transfer(record.digest)
             return await pending.transfer.run()
 
     async def obtain(self, digest: bytes) -> None:
@@ -187,7 +191,7 @@ class Inbound:
         try:
             async with asyncio.timeout(OBTAIN_WITHIN_S), self._transfers:
                 await self._connection.wait_connected()
-                data = await Transfer(self._connection, self._cluster, self._bundles, digest).run()
+                data = await self._transfer(digest).run()
         except TimeoutError as error:
             raise TimeoutError(
                 f"bundle {digest.hex()[:12]} could not be fetched within {OBTAIN_WITHIN_S:g} s: the link is down or slow"
@@ -195,6 +199,9 @@ class Inbound:
         except (BusError, NoSuchBundle, delta.WrongBase, delta.TooLarge, MalformedMessage) as error:
             raise LookupError(f"bundle {digest.hex()[:12]} could not be fetched: {error}") from error
         self._bundles.put(data)
+
+    def _transfer(self, digest: bytes) -> Transfer:
+        return Transfer(self._connection, self._cluster, self._bundles, self._allowance, digest)
 
     async def _retry(self, attempt: int) -> None:
         for _ in range(min(attempt, 6)):

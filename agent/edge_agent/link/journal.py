@@ -20,7 +20,9 @@ log = structlog.get_logger()
 FLUSH_AFTER_S = 300.0
 # An entry costs a message of its own if it goes at once, a fraction of that in company.
 BATCH_MAX_BYTES = 64 << 10
-# Before compression, to some tenth: a batch holds up nothing on the link for long.
+# Before compression.
+COMPRESSES_TO_PART = 8
+# A batch is compressed to less than one eighth.
 
 
 class JournalSender:
@@ -53,9 +55,9 @@ class JournalSender:
         """Return in how many seconds there is something to send; infinity: not before there is an entry."""
         return float("inf") if self._journal.is_sent else max(0.0, self._due_s - self._now_s())
 
-    async def send(self, timeout_s: float) -> int:
-        """Send one batch; return its bytes. BusError: nothing is lost, call again."""
-        entries = self._journal.unsent(BATCH_MAX_BYTES)
+    async def send(self, timeout_s: float, max_bytes: int) -> int:
+        """Send one batch of about `max_bytes` at most; return its bytes. BusError: nothing is lost, call again."""
+        entries = self._journal.unsent(min(BATCH_MAX_BYTES, max_bytes * COMPRESSES_TO_PART))
         size_bytes = 0
         if entries:
             frame = delta.compress_fast(codec.pack([entry.value() for entry in entries]))

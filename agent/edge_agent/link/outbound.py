@@ -9,17 +9,19 @@ import asyncio
 import json
 import random
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
 
-from edge_agent.link.budget import MESSAGE_OVERHEAD_BYTES, Budget, Lane
+from edge_agent.link.allowance import Allowance
+from edge_agent.link.budget import Lane
 from edge_agent.link.journal import JournalSender
 from edge_agent.link.outbox import Outbox, Sending
 from edge_agent.replica import ReplicaUnwritable
 from outrider import subjects
-from outrider.bus import BusError, Connection
+from outrider.bus import BusError, Connection, RequestTimedOut
 from outrider.names import AppName, ClusterName
 
 log = structlog.get_logger()
@@ -38,8 +40,17 @@ class OutboundSettings:
     ack_timeout_s: float = 30
 
 
+def _nothing() -> None:
+    pass
+
+
+@dataclass
+class _Sent:
+    size_bytes: int = 0
+
+
 class Outbound:
-    """The way up."""
+    """The way up. `on_heartbeat` is told before one is sent: what is only told in passing goes with it."""
 
     def __init__(
         self,
@@ -47,15 +58,17 @@ class Outbound:
         cluster: ClusterName,
         outbox: Outbox,
         journal: JournalSender,
-        budget: Budget,
+        allowance: Allowance,
         expected: Callable[[], set[AppName]],
         clock: Callable[[], float],
         rng: random.Random,
         settings: OutboundSettings,
+        on_heartbeat: Callable[[], None] = _nothing,
     ) -> None:
         self._connection, self._cluster = connection, cluster
-        self._outbox, self._journal, self._budget = outbox, journal, budget
+        self._outbox, self._journal, self._allowance = outbox, journal, allowance
         self._expected, self._clock, self._rng, self._settings = expected, clock, rng, settings
+        self._on_heartbeat = on_heartbeat
         self._wake = asyncio.Event()
         self._troubles: dict[AppName, dict[str, Any]] = {}
         self._heartbeat_at_s = 0.0
@@ -95,6 +108,10 @@ class Outbound:
         self._journal.noted()
         self._wake.set()
 
+    def wake(self) -> None:
+        """Look again at what may be sent: the limits have changed."""
+        self._wake.set()
+
     def resend(self, apps: list[AppName] | None) -> None:
         """The hub asks for whole documents."""
         self._outbox.resend(apps)
@@ -105,6 +122,7 @@ class Outbound:
 
         async def on_connected() -> None:
             self._heartbeat_at_s = 0.0
+            self._allowance.up.connected()
             self._journal.hurry()
             self._wake.set()
 
@@ -122,8 +140,7 @@ class Outbound:
 
     def _next_lane(self) -> Lane | None:
         """Return the highest lane that has something and may go."""
-        now_s = self._clock()
-        return next((lane for lane in self._waiting() if self._budget.wait_s(lane, now_s) <= 0), None)
+        return next((lane for lane in self._waiting() if self._allowance.wait_s(lane) <= 0), None)
 
     def _waiting(self) -> Iterator[Lane]:
         """Yield the lanes that have something to send."""
@@ -150,11 +167,10 @@ class Outbound:
         self._wake.clear()
         if self._next_lane() is not None:
             return
-        now_s = self._clock()
-        waits_s = [self._budget.wait_s(lane, now_s) for lane in self._waiting()]
+        waits_s = [self._allowance.wait_s(lane) for lane in self._waiting()]
         if not self._outbox.is_dirty:
             heartbeat_in_s = self._heartbeat_at_s - asyncio.get_running_loop().time()
-            waits_s += [max(heartbeat_in_s, self._budget.wait_s(Lane.STATE, now_s))]
+            waits_s += [max(heartbeat_in_s, self._allowance.wait_s(Lane.STATE))]
         if (due_in_s := self._journal.due_in_s()) > 0:
             waits_s += [due_in_s]
         try:
@@ -165,11 +181,11 @@ class Outbound:
         await asyncio.sleep(self._settings.flush_after_s)
 
     async def _send(self, lane: Lane) -> None:
-        now_s = self._clock()
-        urgent_only = lane is Lane.HEALTH and self._budget.wait_s(Lane.STATE, now_s) > 0
-        sending = self._outbox.take(
-            round(now_s * 1000), self._settings.batch_max_bytes, urgent_only=urgent_only
-        )
+        urgent_only = lane is Lane.HEALTH and self._allowance.wait_s(Lane.STATE) > 0
+        if not self._outbox.is_dirty:
+            self._on_heartbeat()
+        max_bytes = min(self._settings.batch_max_bytes, self._allowance.part_bytes(self._allowance.up))
+        sending = self._outbox.take(round(self._clock() * 1000), max_bytes, urgent_only=urgent_only)
         try:
             await self._publish(sending, Lane.HEALTH if urgent_only else Lane.STATE)
         except (BusError, ValueError) as error:
@@ -182,18 +198,34 @@ class Outbound:
 
     async def _send_journal(self) -> None:
         try:
-            size_bytes = await self._journal.send(self._settings.ack_timeout_s)
-            self._budget.spend(Lane.JOURNAL, size_bytes + MESSAGE_OVERHEAD_BYTES, self._clock())
+            with self._timed() as sent:
+                sent.size_bytes = await self._journal.send(
+                    self._settings.ack_timeout_s, self._allowance.part_bytes(self._allowance.up)
+                )
+            self._allowance.spend(Lane.JOURNAL, sent.size_bytes)
         except (BusError, ValueError, ReplicaUnwritable) as error:
             log.warning("journal not acknowledged", reason=str(error))
             await self._connection.pause()
 
     async def _publish(self, sending: Sending, lane: Lane) -> None:
         packed = sending.batch.pack()
-        self._budget.spend(lane, len(packed) + MESSAGE_OVERHEAD_BYTES, self._clock())
-        answer = await self._connection.request(
-            subjects.status(self._cluster), packed, timeout_s=self._settings.ack_timeout_s
-        )
+        self._allowance.spend(lane, len(packed))
+        with self._timed() as sent:
+            sent.size_bytes = len(packed)
+            answer = await self._connection.request(
+                subjects.status(self._cluster), packed, timeout_s=self._settings.ack_timeout_s
+            )
         acknowledgement = json.loads(answer.data)
         if "error" in acknowledgement:
             raise BusError(f"the hub's stream refused it: {acknowledgement['error'].get('description', '')}")
+
+    @contextmanager
+    def _timed(self) -> Iterator[_Sent]:
+        """Take in how long the link takes for what is sent in the block."""
+        began_s, sent, pace = asyncio.get_running_loop().time(), _Sent(), self._allowance.up
+        try:
+            yield sent
+        except RequestTimedOut:
+            pace.failed()
+            raise
+        pace.took(sent.size_bytes, asyncio.get_running_loop().time() - began_s)

@@ -1,17 +1,22 @@
-"""Ask the hub what differs: on every connect, and whenever a record was skipped.
+"""Ask the hub what differs: on every connect, whenever a record was skipped, and now and then.
 
 "I have seen everything up to this generation, and hold the set with this digest." The answer holds the records that differ,
-or nothing. It may come in parts; it is complete once its records are stored.
+or nothing. It may come in parts; it is complete once its records are stored. What is asked now and then finds what nothing else
+tells of: a last record that was lost, a replica that lost one.
 """
 
 import asyncio
+import random
+from contextlib import suppress
 
 import structlog
 
+from edge_agent.link.allowance import Allowance
+from edge_agent.link.budget import Lane
 from edge_agent.link.inbound import Inbound
 from edge_agent.replica import Holdings
 from outrider import subjects
-from outrider.bus import BusError, Connection
+from outrider.bus import BusError, Connection, RequestTimedOut
 from outrider.codec import MalformedMessage
 from outrider.generations import holdings_digest
 from outrider.messages import Generation, ResyncAnswer, ResyncRequest
@@ -21,21 +26,32 @@ log = structlog.get_logger()
 
 TIMEOUT_S = 20.0
 RETRIES_PAUSE_MAX = 6
+EVERY_S = 1800.0
+# Without any cause: 20 KB a day.
 
 
 class Resync:
     """The resync loop of one agent."""
 
     def __init__(
-        self, connection: Connection, cluster: ClusterName, holdings: Holdings, inbound: Inbound
+        self,
+        connection: Connection,
+        cluster: ClusterName,
+        holdings: Holdings,
+        inbound: Inbound,
+        allowance: Allowance,
+        rng: random.Random,
+        every_s: float = EVERY_S,
     ) -> None:
         self._connection, self._cluster = connection, cluster
-        self._holdings, self._inbound = holdings, inbound
+        self._holdings, self._inbound, self._allowance = holdings, inbound, allowance
+        self._rng, self._every_s = rng, every_s
 
     async def run(self) -> None:
         """Resync on every connect and every gap, until cancelled."""
 
         async def on_connected() -> None:
+            self._allowance.down.connected()
             self._inbound.gap.set()
 
         self._connection.on_connected.append(on_connected)
@@ -43,7 +59,9 @@ class Resync:
             self._inbound.gap.set()
         attempt = 0
         while True:
-            await self._inbound.gap.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._every_s * self._rng.uniform(0.8, 1.0)):
+                    await self._inbound.gap.wait()
             await self._connection.wait_connected()
             self._inbound.gap.clear()
             try:
@@ -77,9 +95,21 @@ class Resync:
 
     async def _ask(self, after: Generation) -> ResyncAnswer:
         digest = holdings_digest(self._holdings.generations())
-        request = ResyncRequest(*after, digest, *self._holdings.highest)
-        subject = subjects.resync(self._cluster)
-        answer = await self._connection.request(subject, request.pack(), timeout_s=TIMEOUT_S)
+        pace, clock = self._allowance.down, asyncio.get_running_loop().time
+        limit = self._allowance.part_bytes(pace)
+        request = ResyncRequest(*after, digest, *self._holdings.highest, limit).pack()
+        began_s = clock()
+        try:
+            answer = await self._connection.request(
+                subjects.resync(self._cluster), request, timeout_s=TIMEOUT_S
+            )
+        except RequestTimedOut:
+            pace.failed()
+            raise
+        finally:
+            self._allowance.spend(Lane.REPLY, len(request))
+        pace.took(len(answer.data), clock() - began_s)
+        self._allowance.spend(Lane.REPLY, len(answer.data))
         return ResyncAnswer.unpack(answer.data)
 
     async def _stored(self, waiting: list[asyncio.Event]) -> None:

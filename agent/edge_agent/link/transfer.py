@@ -1,11 +1,15 @@
-"""Fetch a bundle: by digest, as a patch against what is held or whole, in parts whose size follows the link.
+"""Fetch a bundle: by digest, as a patch against what is held or whole, in parts whose size follows the link (`pace`).
 
 One part is asked for at a time, so a transfer never holds more of the link than one part, and goes on where it was after
 an interruption.
 """
 
+import asyncio
+
 import structlog
 
+from edge_agent.link.allowance import Allowance
+from edge_agent.link.budget import Lane
 from edge_agent.replica import Bundles
 from edge_agent.replica.bundles import BUNDLE_MAX_BYTES
 from outrider import delta, subjects
@@ -15,9 +19,6 @@ from outrider.names import ClusterName
 
 log = structlog.get_logger()
 
-PART_FIRST_BYTES = 32 << 10
-PART_MAX_BYTES = 256 << 10
-PART_MIN_BYTES = 1 << 10
 PART_TIMEOUT_S = 30.0
 
 
@@ -32,15 +33,26 @@ class NoSuchBundle(Exception):
 class Transfer:
     """One bundle on its way. Call `run` again after a BusError: it goes on at the same offset."""
 
-    def __init__(self, connection: Connection, cluster: ClusterName, bundles: Bundles, digest: bytes) -> None:
-        self._connection = connection
+    def __init__(
+        self,
+        connection: Connection,
+        cluster: ClusterName,
+        bundles: Bundles,
+        allowance: Allowance,
+        digest: bytes,
+    ) -> None:
+        self._connection, self._allowance = connection, allowance
         self._subject = subjects.bundle(cluster)
         self._bundles = bundles
         self.digest = digest
         self._held = bundles.held()
         self._base: bytes | None = None
         self._received = bytearray()
-        self._limit = PART_FIRST_BYTES
+
+    @property
+    def received_bytes(self) -> int:
+        """How much of the transfer form has arrived."""
+        return len(self._received)
 
     async def run(self) -> bytes:
         """Return the bundle's canonical bytes, checked. NoSuchBundle, BusError, delta.WrongBase, delta.TooLarge."""
@@ -58,13 +70,20 @@ class Transfer:
                 return self._finish()
 
     async def _part(self) -> BundlePart:
-        request = BundleRequest(self.digest, self._held, len(self._received), self._base, self._limit)
+        await self._allowance.turn(Lane.DESIRED)
+        pace, clock = self._allowance.down, asyncio.get_running_loop().time
+        limit = self._allowance.part_bytes(pace)
+        request = BundleRequest(self.digest, self._held, len(self._received), self._base, limit).pack()
+        began_s = clock()
         try:
-            answer = await self._connection.request(self._subject, request.pack(), timeout_s=PART_TIMEOUT_S)
+            answer = await self._connection.request(self._subject, request, timeout_s=PART_TIMEOUT_S)
         except RequestTimedOut:
-            self._limit = max(PART_MIN_BYTES, self._limit // 4)
+            pace.failed()
             raise
-        self._limit = min(PART_MAX_BYTES, self._limit * 2)
+        finally:
+            self._allowance.spend(Lane.DESIRED, len(request))
+        pace.took(len(answer.data), clock() - began_s)
+        self._allowance.spend(Lane.DESIRED, len(answer.data))
         return BundlePart.unpack(answer.data)
 
     def _finish(self) -> bytes:

@@ -118,9 +118,10 @@ class Connection:
     async def flush(self, timeout_s: float = 10) -> None:
         """Wait until the server has processed all that was sent."""
         try:
-            # nats-py writes its PING past what is still buffered; by the first answer the buffer has gone out.
-            await self.client.flush(timeout=max(1, round(timeout_s)))
-            await self.client.flush(timeout=max(1, round(timeout_s)))
+            client = self.client
+            # nats-py writes its PING past what is still buffered.
+            await nats_client.within(timeout_s, nats_client.drained(client))
+            await client.flush(timeout=max(1, round(timeout_s)))
         except FAILURES as error:
             raise Disconnected(f"flushing: {error}") from error
 

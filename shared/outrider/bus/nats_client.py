@@ -22,6 +22,8 @@ FAILURES = (OSError, NatsError, asyncio.TimeoutError, ssl.SSLError)
 # Whatever a call of nats-py fails with when the connection is not as it should be.
 NEVER_S = 10 * 365 * 24 * 3600
 CLOSE_TIMEOUT_S = 2.0
+UNSENT_MAX_BYTES = 16 << 10
+# Beyond, who writes waits: a record of TLS.
 
 
 async def connect(
@@ -61,7 +63,19 @@ async def connect(
         tls_handshake_first=server.startswith("tls://"),
     )
     opened = True
-    _bound_unacked(client, settings.unacked_timeout_s)
+    _bound_socket(client, settings.unacked_timeout_s)
+
+
+async def drained(client: Client) -> None:
+    """Wait until the client's buffers are empty, as far as the kernel takes what is in them."""
+    if client._flush_queue is None:
+        return
+    flushed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    await client._flush_queue.put(flushed)
+    # The client's flusher settles it once the socket has taken everything; it ends without that when the connection goes.
+    flusher = client._flusher_task
+    if flusher is not None:
+        await asyncio.wait({flushed, flusher}, return_when=asyncio.FIRST_COMPLETED)
 
 
 async def close(client: Client) -> None:
@@ -98,12 +112,17 @@ def _tls(ca_pem: str | None) -> ssl.SSLContext:
     return context
 
 
-def _bound_unacked(client: Client, timeout_s: float) -> None:
+def _bound_socket(client: Client, timeout_s: float) -> None:
     # NATS sets no TCP keep-alive.
     writer = _writer(client)
     raw = writer.get_extra_info("socket") if writer is not None else None
     if raw is not None and hasattr(socket, "TCP_USER_TIMEOUT"):
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(timeout_s * 1000))
+    if raw is not None and hasattr(socket, "TCP_NOTSENT_LOWAT"):
+        # What waits in the kernel can't be overtaken.
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_MAX_BYTES)
+    if writer is not None and writer.transport is not None:
+        writer.transport.set_write_buffer_limits(high=UNSENT_MAX_BYTES)
 
 
 def _writer(client: Client) -> Any:

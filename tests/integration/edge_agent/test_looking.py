@@ -7,12 +7,15 @@ import base64
 import contextlib
 import json
 import random
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from app_registry.commands import Commands as Asking
 from edge_agent.commands.serve import LOOKS_AT_A_TIME, LOOKS_WAITING_MAX, Commands
+from edge_agent.link.allowance import Allowance
+from edge_agent.link.budget import Limits
 from outrider.bus.services import RequestRefused
 from outrider.names import cluster_name
 
@@ -46,7 +49,7 @@ async def ask(hub: Hub, agent: Agent) -> AsyncIterator[Asked]:
     async with hub.connect("registry") as registry, hub.connect_edge(SHOP) as edge:
         asking = Asking(registry, random.Random(1), timeout_s=15)
         await asking.start()
-        commands = Commands(edge, SHOP, agent.applications, lambda apps: None)
+        commands = Commands(edge, SHOP, agent.applications, lambda apps: None, Allowance(Limits(), time.time))
         await commands.start()
         await edge.flush()
         await registry.flush()

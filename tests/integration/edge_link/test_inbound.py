@@ -1,6 +1,8 @@
 """The way down against a real server: a scripted hub signs records and serves bundles, an edge takes them in."""
 
 import asyncio
+import random
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -9,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from edge_agent.link.allowance import Allowance
+from edge_agent.link.budget import Limits
 from edge_agent.link.inbound import Inbound
 from edge_agent.link.resync import Resync
 from edge_agent.replica import Bundles, Held, Holdings, opened
@@ -109,10 +113,18 @@ async def edge_over(hub: Any, replica: Path) -> AsyncIterator[Edge]:
         holdings = Holdings(database, bundles)
         async with hub.connect_edge(SHOP1) as connection:
             keys = [signatures.public_key(SEED)]
+            allowance = Allowance(Limits(), time.time, database)
             inbound = Inbound(
-                connection, SHOP1, keys, holdings, bundles, accepted.put_nowait, lambda _app, _text: None
+                connection,
+                SHOP1,
+                keys,
+                holdings,
+                bundles,
+                allowance,
+                accepted.put_nowait,
+                lambda _app, _text: None,
             )
-            resync = Resync(connection, SHOP1, holdings, inbound)
+            resync = Resync(connection, SHOP1, holdings, inbound, allowance, random.Random(3))
             async with background(inbound.run(), resync.run(), name="edge"):
                 yield Edge(holdings, inbound, accepted)
 

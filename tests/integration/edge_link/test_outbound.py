@@ -12,6 +12,7 @@ from typing import Any
 from tests.integration.conftest import Hub
 
 from edge_agent.journal import Journal, Recorder
+from edge_agent.link.allowance import Allowance
 from edge_agent.link.budget import DAY_S, Budget, Lane, Limits
 from edge_agent.link.journal import JournalSender
 from edge_agent.link.outbound import Outbound, OutboundSettings
@@ -65,15 +66,15 @@ class Edge:
 async def edge(hub: Hub, folder: Path, limits: Limits, flush_after_s: float = 0.0) -> AsyncIterator[Edge]:
     with opened(folder / "replica") as database:
         async with hub.connect_edge(SHOP1) as connection, hub.connect("aggregator") as aggregator:
-            journal, budget = Journal(database), Budget(limits)
+            journal, allowance = Journal(database), Allowance(limits, lambda: made.now_s, database)
             sender = JournalSender(connection, SHOP1, journal, 1, time.monotonic, flush_after_s)
             settings = OutboundSettings(flush_after_s=0.01)
             outbox, rng = Outbox(1), random.Random(3)
             outbound = Outbound(
-                connection, SHOP1, outbox, sender, budget, set, lambda: made.now_s, rng, settings
+                connection, SHOP1, outbox, sender, allowance, set, lambda: made.now_s, rng, settings
             )
             recorder = Recorder(journal, lambda: made.now_s, outbound.journal_noted)
-            made = Edge(outbound, recorder, budget, JetStream(aggregator))
+            made = Edge(outbound, recorder, allowance.budget, JetStream(aggregator))
             async with background(outbound.run(), name="outbound"):
                 yield made
 

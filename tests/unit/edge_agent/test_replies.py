@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app_registry.replies import Parts
-from edge_agent.commands.replies import ANSWER_MAX_BYTES, PART_BYTES, TooLong, replies
+from edge_agent.commands.replies import ANSWER_MAX_BYTES, PART_MAX_BYTES, TooLong, replies
 from outrider import codec
 from outrider.codec import MalformedMessage, UnknownVersion
 from outrider.messages import CommandReply
@@ -38,7 +38,7 @@ async def test_a_small_answer_is_one_reply_that_any_hub_reads(answer: Any) -> No
 async def test_a_large_answer_comes_whole_in_parts_below_the_servers_limit(size_bytes: int) -> None:
     answer = large(size_bytes)
     messages = await replies(answer)
-    assert all(len(message) < PART_BYTES + 64 for message in messages)
+    assert all(len(message) < PART_MAX_BYTES + 64 for message in messages)
     assert collected(messages) == CommandReply(answer)
 
 
@@ -57,7 +57,7 @@ async def test_an_answer_beyond_all_bounds_is_refused_at_the_edge() -> None:
 
 
 def test_an_edge_can_not_make_the_hub_hold_more_than_its_bound() -> None:
-    parts, part = Parts(), b"\0" * PART_BYTES
+    parts, part = Parts(), b"\0" * PART_MAX_BYTES
     answers = (parts.add(codec.pack([1, [seq, part], "", False])) for seq in range(1000))
     assert "did not come whole" in next(answer for answer in answers if answer is not None).error
 

@@ -19,11 +19,12 @@ def test_higher_lanes_go_on_when_lower_ones_wait() -> None:
     budget.wait_s(Lane.STATE, NOON_S)
     budget.spend(Lane.STATE, 800, NOON_S)
     waits = [budget.wait_s(lane, NOON_S) for lane in Lane]
-    assert waits == [0, 0, 0, 3.0, 5.0]
+    assert waits == [0, 0, 0, 0.5, 3.0, 5.0]
     budget.spend(Lane.STATE, 400, NOON_S)
     assert [wait > 0 for wait in (budget.wait_s(lane, NOON_S) for lane in Lane)] == [
         False,
         False,
+        True,
         True,
         True,
         True,
@@ -72,3 +73,19 @@ def test_what_is_sent_stays_within_the_rate_if_every_lane_waits_as_told(
     largest = max((size for _, size, _ in sent), default=0)
     credit = 200 * 10 * 11
     assert total <= 200 * (now_s - NOON_S) + credit + largest + 1
+
+
+def test_what_is_desired_may_use_up_the_whole_day_and_then_waits_for_the_next() -> None:
+    budget = Budget(Limits(bytes_per_day=1000))
+    budget.spend(Lane.DESIRED, 990, NOON_S)
+    assert budget.wait_s(Lane.DESIRED, NOON_S) == 0
+    budget.spend(Lane.DESIRED, 10, NOON_S)
+    assert budget.wait_s(Lane.DESIRED, NOON_S) == DAY_S / 2
+    assert budget.wait_s(Lane.HEALTH, NOON_S) == 0
+
+
+def test_a_clock_that_ran_years_ahead_and_was_set_right_does_not_hold_the_budget_for_years() -> None:
+    budget = Budget(Limits(bytes_per_day=1000))
+    budget.spend(Lane.STATE, 950, NOON_S + 3650 * DAY_S)
+    assert budget.wait_s(Lane.JOURNAL, NOON_S) == DAY_S / 2
+    assert budget.wait_s(Lane.JOURNAL, NOON_S + DAY_S / 2) == 0
