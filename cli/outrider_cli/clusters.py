@@ -10,7 +10,7 @@ import click
 
 from outrider import subjects
 from outrider.names import InvalidName, cluster_name
-from outrider_cli import completion, enrolling, freshness, manifest
+from outrider_cli import about, completion, enrolling, freshness, manifest, sizes
 from outrider_cli.asking import asking
 from outrider_cli.failure import Failed, note
 from outrider_cli.output import (
@@ -58,13 +58,30 @@ def labels(_context: click.Context, _parameter: click.Parameter, given: tuple[st
     return {key: value for key, _, value in pairs}
 
 
-def time_zone_option(function: AnyFunction) -> AnyFunction:
-    """Add `--time-zone`; it arrives as `time_zone`."""
-    return click.option(
-        "--time-zone",
-        metavar="ZONE",
-        help="In which its sync windows are read, as Europe/Berlin; '' for none of its own.",
-    )(function)
+def site_options(function: AnyFunction) -> AnyFunction:
+    """Add what may be set of a cluster's site: `time_zone`, `bytes_per_second`, `bytes_per_day`; None: not given."""
+    options = (
+        click.option(
+            "--time-zone",
+            metavar="ZONE",
+            help="In which its sync windows are read, as Europe/Berlin; '' for none of its own.",
+        ),
+        click.option(
+            "--bytes-per-second",
+            type=sizes.Size(),
+            metavar="SIZE",
+            help="What its link may carry, both ways together, as 2k; 0 for no limit.",
+        ),
+        click.option(
+            "--bytes-per-day",
+            type=sizes.Size(),
+            metavar="SIZE",
+            help="What its link may carry from midnight UTC to midnight, as 5M; 0 for no limit.",
+        ),
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
 
 
 @cluster.command()
@@ -73,7 +90,7 @@ def time_zone_option(function: AnyFunction) -> AnyFunction:
     "--label", multiple=True, callback=labels, metavar="K=V", help="A label, for selecting; may be repeated."
 )
 @click.option("--server", help="The API server's URL as `destination.server` of your applications names it.")
-@time_zone_option
+@site_options
 @click.option(
     "--credentials-only", is_flag=True, help="Make the file for `outrider agent` instead of a manifest."
 )
@@ -194,12 +211,19 @@ def _as_fields(item: dict[str, Any]) -> RenderableType:
             ("labels", _labels_text(item)),
             ("server", str(item.get("server") or "")),
             ("time zone", str(item.get("time_zone") or "")),
+            ("bytes per second", _limit(item, "bytes_per_second")),
+            ("bytes per day", _limit(item, "bytes_per_day")),
             ("added", freshness.ago(item.get("created_at_ms"), now)),
             ("presence", freshness.presence(item, now) if "presence" in item else ""),
             ("last word", freshness.ago(item.get("heard_at_ms"), now)),
             *((name, "" if value is None else str(value)) for name, value in counted),
+            *about.rows(item.get("about") or {}),
         ]
     )
+
+
+def _limit(item: dict[str, Any], name: str) -> str:
+    return sizes.shown(item[name]) if item.get(name) else ""
 
 
 @cluster.command("set")
@@ -209,7 +233,7 @@ def _as_fields(item: dict[str, Any]) -> RenderableType:
 )
 @click.option("--remove-label", multiple=True, metavar="K", help="Take a label away; may be repeated.")
 @click.option("--server", help="The API server's URL as `destination.server` of your applications names it.")
-@time_zone_option
+@site_options
 @hub_option
 @objects_option
 def set_(
@@ -217,22 +241,21 @@ def set_(
     label: dict[str, str],
     remove_label: tuple[str, ...],
     server: str | None,
-    time_zone: str | None,
     state: Path | None,
     output: Format,
+    **site: Any,
 ) -> None:
     """Change what is known of cluster NAME. What is not given stays as it is."""
-    if not (label or remove_label) and server is None and time_zone is None:
-        raise click.UsageError("nothing to change: give --label, --remove-label, --server or --time-zone")
+    site = {option: value for option, value in site.items() if value is not None}
+    if not (label or remove_label or site) and server is None:
+        raise click.UsageError("nothing to change: give a label, --server or one of the options of its site")
 
     async def changed(hub: Hub) -> dict[str, Any]:
         wanted = None
         if label or remove_label:
             held = (await hub.registry("cluster.get", name=name)).get("labels") or {}
             wanted = {key: value for key, value in {**held, **label}.items() if key not in remove_label}
-        return await hub.registry(
-            "cluster.update", name=name, labels=wanted, server=server, time_zone=time_zone
-        )
+        return await hub.registry("cluster.update", name=name, labels=wanted, server=server, **site)
 
     answer = asking(state, changed)
     emit(answer, output, lambda: _as_fields(answer), names=[f"cluster/{name}"])

@@ -34,6 +34,8 @@ class Request:
     label: dict[str, str]
     server: str | None
     time_zone: str | None
+    bytes_per_second: int | None
+    bytes_per_day: int | None
     credentials_only: bool
     out: Path | None
     replace: bool
@@ -92,6 +94,8 @@ async def _registered(hub: Any, request: Request, key: KeyPair) -> Credentials:
         labels=request.label or None,
         server=request.server,
         time_zone=request.time_zone,
+        bytes_per_second=request.bytes_per_second,
+        bytes_per_day=request.bytes_per_day,
         replace=request.replace or None,
     )
     return Credentials(

@@ -1,4 +1,4 @@
-"""What each cluster is told besides its applications: health and action scripts, ignored differences, its time zone.
+"""What each cluster is told besides its applications: health and action scripts, ignored differences, time zone, its link's limits.
 
 It travels as a record like any other, signed and numbered, under a name that no application can have. A cluster gets one as soon
 as there is anything to say, and another when that changes; settings that are taken back are a record that says nothing. As
@@ -9,27 +9,31 @@ from typing import Any
 
 import structlog
 
+from app_registry import cluster_options
 from app_registry.desired import Content, spec_digest
 from app_registry.fleet import Fleet
 from app_registry.generations import Generations
 from app_registry.placements import REMOVING
 from app_registry.publisher import Publisher
+from outrider import codec
 from outrider.names import ClusterName
 from outrider.records import ClusterRecord, SettingsRecord
 from outrider.subjects import SETTINGS
 
 log = structlog.get_logger()
 
-TIME_ZONE = "outrider.dev/time-zone"
-# Annotation of a cluster: where its windows are read.
+OWN = ("timeZone", "link")
+# Keys of a settings record that differ by cluster.
 SETTINGS_UID = bytes(16)
 NO_BUNDLE = b""
 
 
 def wanted(settings: SettingsRecord, cluster: ClusterRecord) -> dict[str, Any]:
     """Return what a cluster is to be told; empty if there is nothing to say."""
-    zone = cluster.annotations.get(TIME_ZONE) or settings.time_zone
-    return {**settings.customisations, **({"timeZone": zone} if zone else {})}
+    zone = cluster.annotations.get(cluster_options.TIME_ZONE) or settings.time_zone
+    link = cluster_options.link(cluster.annotations)
+    own = {"timeZone": zone, "link": link}
+    return {**settings.customisations, **{key: value for key, value in own.items() if value}}
 
 
 class ClusterSettings:
@@ -37,8 +41,8 @@ class ClusterSettings:
 
     def __init__(self, fleet: Fleet, generations: Generations, publisher: Publisher) -> None:
         self._fleet, self._generations, self._publisher = fleet, generations, publisher
-        self._digests: dict[str, bytes] = {}
-        # by time zone, of the settings at this moment: a fleet has few zones and many clusters
+        self._digests: dict[bytes, bytes] = {}
+        # by what is a cluster's own, of the settings at this moment: a fleet has few kinds of clusters, and many of each
         self._digested: SettingsRecord | None = None
 
     async def bring(self, name: ClusterName) -> None:
@@ -66,7 +70,7 @@ class ClusterSettings:
         if self._digested is not settings:
             self._digested = settings
             self._digests.clear()
-        zone = spec.get("timeZone", "")
-        if zone not in self._digests:
-            self._digests[zone] = spec_digest(spec)
-        return self._digests[zone]
+        own = codec.pack([spec.get(key) for key in OWN])
+        if own not in self._digests:
+            self._digests[own] = spec_digest(spec)
+        return self._digests[own]

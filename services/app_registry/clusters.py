@@ -15,8 +15,7 @@ from typing import Any
 
 import structlog
 
-from app_registry import arguments
-from app_registry.cluster_settings import TIME_ZONE
+from app_registry import arguments, cluster_options
 from app_registry.fleet import Fleet
 from app_registry.identities import Identities
 from app_registry.placements import EPOCH, REMOVING, stored_epoch
@@ -69,7 +68,7 @@ class Clusters:
         ]
 
     async def add(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Register a cluster and issue its identity. {name, public_key, labels?, server?, time_zone?, replace?} -> what an edge needs."""
+        """Register a cluster and issue its identity. {name, public_key, labels?, server?, options?, replace?} -> what an edge needs."""
         name, key = arguments.cluster(request), _public_key(request)
         if await self._identities.is_revoked(key):
             raise RequestRefused(
@@ -94,7 +93,10 @@ class Clusters:
         }
 
     async def update(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Change what is known of a cluster. {name, labels?, server?, time_zone?} -> the cluster. Labels replace those before."""
+        """Change what is known of a cluster. {name, labels?, server?, options?} -> the cluster. Labels replace those before.
+
+        Options: `cluster_options`.
+        """
         name = arguments.cluster(request)
         stored, revision = await self._stored(name)
         if stored is None:
@@ -106,7 +108,7 @@ class Clusters:
         return self._item(record)
 
     async def _changed(self, record: ClusterRecord, stored: ClusterRecord | None, revision: int) -> None:
-        if TIME_ZONE in record.annotations:
+        if cluster_options.has_any(record.annotations):
             await self._settings.ensure()
         if record != stored:
             await self._store(record, revision)
@@ -121,10 +123,9 @@ class Clusters:
         if other not in (None, name):
             raise RequestRefused(f"server {server} is registered for cluster {other!r} already")
         labels = arguments.labels(request) if "labels" in request else kept.labels
-        annotations = {key: value for key, value in kept.annotations.items() if key != REMOVING}
-        if "time_zone" in request:
-            annotations[TIME_ZONE] = arguments.time_zone(request)
-            annotations = {key: value for key, value in annotations.items() if value}
+        annotations = cluster_options.annotated(
+            {key: value for key, value in kept.annotations.items() if key != REMOVING}, request
+        )
         issued_at_s = kept.issued_at_s if kept.public_key == key and kept.issued_at_s else now_s
         return replace(
             kept,
@@ -147,7 +148,7 @@ class Clusters:
         return arguments.paged(items, limit, "name")
 
     async def get(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Return one cluster. {name} -> {name, labels, server, created_at_ms, applications, public_key, time_zone}."""
+        """Return one cluster. {name} -> {name, labels, server, created_at_ms, applications, public_key, its options}."""
         name = arguments.cluster(request)
         record, _ = await self._stored(name)
         if record is None:
@@ -163,7 +164,7 @@ class Clusters:
             "applications": self._fleet.placements.applications[ClusterName(record.name)],
             "public_key": record.public_key,
             "removing": REMOVING in record.annotations,
-            "time_zone": record.annotations.get(TIME_ZONE, ""),
+            **cluster_options.shown(record.annotations),
         }
 
     async def remove(self, request: dict[str, Any]) -> dict[str, Any]:

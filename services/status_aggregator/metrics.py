@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from status_aggregator import site_metrics
 from status_aggregator.folding import Folding
 from status_aggregator.freshness import PRESENCES
 from status_aggregator.rejections import Rejections
@@ -33,6 +34,7 @@ def exposition(sources: Sources, now_ms: int) -> str:
         (
             _fleet(sources.view, now_ms),
             _ages(sources.view, now_ms),
+            *(_family(*family) for family in site_metrics.families(sources.view)),
             _family("outrider_rejected_total", "counter", "Messages and entries ignored, by kind.", rejected),
             _gauge(
                 "outrider_folding", "Whether this aggregator is the one that folds.", bool(sources.folding)

@@ -140,3 +140,18 @@ async def test_of_what_argocd_cm_holds_besides_nothing_is_stored(served: Fleet) 
         entry = await KeyValue(JetStream(registry), SETTINGS_BUCKET).get("clusters")
     assert secret.encode() not in entry.value
     assert AppName("/Pod") in (await served.ask("settings.get"))["customisations"]["health"]
+
+
+async def test_what_a_clusters_link_may_carry_is_told_to_its_agent_and_taken_back(served: Fleet) -> None:
+    edge = await served.edge("shop1", bytes_per_day=5_000_000)
+    assert (await told(edge, SETTINGS)).spec == {"link": {"bytesPerDay": 5_000_000}}
+    answer = await served.ask("cluster.update", name="shop1", bytes_per_second=2000)
+    assert (answer["bytes_per_second"], answer["bytes_per_day"]) == (2000, 5_000_000)
+    both = {"link": {"bytesPerSecond": 2000, "bytesPerDay": 5_000_000}}
+    await told(edge, SETTINGS, lambda record: record.spec == both)
+    for wrong in (-1, 1, True, "many"):
+        with pytest.raises(RequestRefused, match="bytes_per_day: must be"):
+            await served.ask("cluster.update", name="shop1", bytes_per_day=wrong)
+    answer = await served.ask("cluster.update", name="shop1", bytes_per_second=0, bytes_per_day=0)
+    assert (answer["bytes_per_second"], answer["bytes_per_day"]) == (0, 0)
+    await told(edge, SETTINGS, lambda record: record.spec == {})

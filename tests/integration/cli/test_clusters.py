@@ -187,6 +187,11 @@ async def test_a_cluster_is_changed_and_what_is_not_given_stays(
     await outrider("cluster", "set", "shop1", "--server", "https://10.0.0.1")
     held = services.clusters["shop1"]
     assert (held["labels"], held["time_zone"]) == ({"tier": "gold"}, "Europe/Berlin")
+    await outrider("cluster", "set", "shop1", "--bytes-per-second", "2k", "--bytes-per-day", "1.5M")
+    held = services.clusters["shop1"]
+    assert (held["bytes_per_second"], held["bytes_per_day"]) == (2000, 1_500_000)
+    ended = await outrider("cluster", "set", "shop1", "--bytes-per-day", "lots")
+    assert (ended.status, "write it as 500, 64k or 1.5M" in ended.stderr) == (2, True)
     await outrider("cluster", "set", "shop1", "--time-zone", "")
     assert services.clusters["shop1"]["time_zone"] == ""
     assert (await outrider("cluster", "set", "shop1")).status == 2

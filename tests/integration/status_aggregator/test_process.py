@@ -48,6 +48,12 @@ async def test_a_wrong_setting_is_one_sentence_and_status_2(
     assert len(said.splitlines()) == 1
 
 
+ABOUT = {
+    "link": {"bytes_per_day": 1000, "spent_today": 700, "spent": {"health": 400, "telepathy": 9}},
+    "conditions": [{"type": "LinkBudgetSpent", "message": "most of today's bytes are spent"}],
+}
+
+
 async def test_metrics_tell_what_is_known_and_what_was_ignored(fleet: Fleet) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -55,16 +61,22 @@ async def test_metrics_tell_what_is_known_and_what_was_ignored(fleet: Fleet) -> 
     async with fleet.process(OUTRIDER_METRICS=f"127.0.0.1:{port}"):
         edge = await fleet.edge("shop1")
         edge.model.put("till", status("Degraded"))
+        edge.model.put("$cluster", ABOUT)
         await edge.flush()
         await edge.send(b"no batch")
         wanted = {
             'outrider_applications{health="Degraded",sync="Synced",freshness="fresh"}': 1,
             'outrider_clusters{presence="online"}': 1,
             'outrider_rejected_total{kind="malformed batch"}': 1,
-            "outrider_status_changes_total": 1,
-            "outrider_status_documents_written_total": 1,
+            "outrider_status_changes_total": 2,
+            "outrider_status_documents_written_total": 2,
             'outrider_cluster_last_word_age_seconds_bucket{le="60"}': 1,
             "outrider_folding": 1,
+            "outrider_link_bytes_today": 700,
+            'outrider_link_bytes{lane="health"}': 400,
+            "outrider_link_budgeted_clusters": 1,
+            'outrider_cluster_conditions{type="LinkBudgetSpent"}': 1,
+            "outrider_clusters_on_hold": 0,
         }
 
         async def told() -> bool | None:

@@ -1,0 +1,30 @@
+"""What a cluster says of itself, for people."""
+
+from outrider_cli import about, sizes
+
+
+def test_only_what_was_said_is_shown() -> None:
+    assert list(about.rows({})) == []
+    assert list(about.rows({"agent": {"version": "1.0"}, "link": "nonsense"})) == [("agent", "1.0")]
+
+
+def test_the_link_is_shown_with_its_budget_and_conditions_with_their_sentence() -> None:
+    told = {
+        "link": {"spent_today": 4_200_000, "bytes_per_day": 5_000_000, "spent": {"state": 4_200_000}},
+        "conditions": [{"type": "LinkBudgetSpent", "message": "most of today's bytes are spent"}],
+    }
+    assert dict(about.rows(told)) == {
+        "link today": "4.2 MB of 5 MB",
+        "link by lane": "state 4.2 MB (since the agent began)",
+        "LinkBudgetSpent": "most of today's bytes are spent",
+    }
+
+
+def test_amounts_are_decimal() -> None:
+    assert [sizes.shown(size) for size in (0, 999, 1000, 64_000, 1_500_000)] == [
+        "0 B",
+        "999 B",
+        "1 kB",
+        "64 kB",
+        "1.5 MB",
+    ]
