@@ -30,12 +30,12 @@ from app_registry.settings import Settings
 from app_registry.settings_requests import SettingsRequests
 from app_registry.tombstones import Tombstones
 from app_registry.work_queue import WorkQueue
-from outrider.bus import BusError, BusSettings, Connection, connected
+from outrider.bus import BusSettings, Connection, connected
 from outrider.bus.buckets import KeyValue
 from outrider.bus.jetstream import JetStream
 from outrider.bus.lease import Holder, Lease, LeaseLost
 from outrider.bus.services import Endpoint, serve
-from outrider.bus.topology import ensure
+from outrider.bus.topology import ensured
 from outrider.identity import credentials
 from outrider.identity.signatures import public_key
 from outrider.names import AppName, ClusterName
@@ -60,7 +60,7 @@ async def run(settings: Settings) -> None:
     bus = credentials.bus_settings(settings.credentials, settings.servers)
     holder = Holder(settings.replica, secrets.token_hex(8))
     async with connected(bus, alone=True) as connection:
-        await _declare(connection)
+        await ensured(JetStream(connection), HUB.of("registry"))
         lease = Lease(JetStream(connection), REGISTRY, LEASE, holder, ttl_s=LEASE_S)
         while True:
             try:
@@ -69,19 +69,6 @@ async def run(settings: Settings) -> None:
             except LeaseLost as error:
                 _end_if_cancelled()
                 log.warning("stopped working", reason=str(error))
-
-
-async def _declare(connection: Connection) -> None:
-    """Make the streams and buckets, whatever time the server takes until it can."""
-    while True:
-        try:
-            await ensure(JetStream(connection), HUB.of("registry"))
-        except BusError as error:
-            log.warning("streams not declared", reason=str(error))
-            await connection.pause()
-            await connection.wait_connected()
-        else:
-            return
 
 
 async def _term(settings: Settings, bus: BusSettings) -> None:

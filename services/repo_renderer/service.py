@@ -12,7 +12,7 @@ from outrider.bus.jetstream import JetStream
 from outrider.bus.objects import Objects
 from outrider.bus.services import Endpoint, RequestRefused
 from outrider.bus.services import serve as serve_endpoints
-from outrider.bus.topology import ensure
+from outrider.bus.topology import ensured
 from outrider.identity import credentials
 from outrider.rendering.charts import ChartStore
 from outrider.rendering.checkouts import Checkouts
@@ -29,6 +29,7 @@ from repo_renderer import serve_bundles
 from repo_renderer.bundles import Bundles
 from repo_renderer.catalogue import Catalogue
 from repo_renderer.on_request import OnRequest
+from repo_renderer.records import Records
 from repo_renderer.renderings import Renderings
 from repo_renderer.repositories import Repositories
 from repo_renderer.settings import Settings
@@ -61,10 +62,10 @@ async def work(settings: Settings, connection: Connection, checkouts: Checkouts,
     for layer, reason in pool.protection.missing.items():
         log.warning("a layer of the render sandbox is missing", layer=str(layer), reason=reason)
     js = JetStream(connection)
-    await ensure(js, HUB.of("renderer"))
+    await ensured(js, HUB.of("renderer"))
     catalogue = Catalogue(settings.pool, settings.sealing_key)
     bundles = Bundles(Objects(connection, BUNDLES))
-    records, archive = KeyValue(js, RENDERINGS), KeyValue(js, ARCHIVE)
+    records, archive = Records(KeyValue(js, RENDERINGS)), KeyValue(js, ARCHIVE)
     renderings = Renderings(records, archive, bundles, Maker(checkouts, pool, catalogue.access))
     preparation = Preparation(checkouts, pool)
     repositories = Repositories(
@@ -80,7 +81,7 @@ async def work(settings: Settings, connection: Connection, checkouts: Checkouts,
         tasks.create_task(
             catalogue.follow_repositories(KeyValue(js, REPOSITORIES), known[0]), name="repositories"
         )
-        tasks.create_task(renderings.follow(known[1]), name="renderings")
+        tasks.create_task(records.follow(known[1]), name="renderings")
         for event in known[:2]:
             await event.wait()
         tasks.create_task(catalogue.follow_sources(KeyValue(js, SOURCES), known[2]), name="sources")

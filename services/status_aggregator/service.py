@@ -12,7 +12,7 @@ from outrider.bus.buckets import KeyValue
 from outrider.bus.jetstream import JetStream
 from outrider.bus.lease import Holder, Lease, LeaseLost
 from outrider.bus.services import serve
-from outrider.bus.topology import ensure
+from outrider.bus.topology import ensured
 from outrider.identity import credentials
 from outrider.topology import HUB, STATUSES
 from outrider.version import VERSION
@@ -43,7 +43,7 @@ async def run(settings: Settings) -> None:
 async def work(settings: Settings, connection: Connection, sources: Sources) -> None:
     """Run the aggregator's loops."""
     js = JetStream(connection)
-    await _ensured(js)
+    await ensured(js, HUB.of("aggregator"))
     registrations, view = Registrations(), sources.view
     watching = Watching(js, view, sources.rejections, on_cluster=registrations.put, now_ms=_now_ms)
     presence = Presence(connection, registrations.keys, sources.rejections)
@@ -85,19 +85,6 @@ async def _fold(lease: Lease, around: Around, sources: Sources) -> None:
             await around.js.connection.pause()
         finally:
             sources.folding = None
-
-
-async def _ensured(js: JetStream) -> None:
-    """Declare what this process needs, as soon as the bus lets it."""
-    while True:
-        await js.connection.wait_connected()
-        try:
-            await ensure(js, HUB.of("aggregator"))
-        except BusError as error:
-            log.warning("streams not declared, trying again", reason=str(error))
-            await js.connection.pause()
-        else:
-            return
 
 
 @asynccontextmanager

@@ -5,7 +5,7 @@
 (DESIGN section 11) is a rule that the server enforces. What each limit is for is said in docs/bus.md.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from outrider import subjects
@@ -70,8 +70,8 @@ class Topology:
     streams: tuple[Stream, ...] = ()
     buckets: tuple[Bucket, ...] = ()
     object_stores: tuple[ObjectStore, ...] = ()
-    replicas: int = field(default=1)
-    # 1 on one node; 3 on three. Never 2 or 4: an even number survives no more faults.
+    replicas: int | None = None
+    # None: as the servers allow, 1 on one node, 3 on several. Never 2 or 4: an even number survives no more faults.
 
     def of(self, role: Role) -> "Topology":
         """Return the part that a role reads or writes, and so may create."""

@@ -91,6 +91,11 @@ class Connection:
         """Whether messages can be sent at this moment."""
         return self._up.is_set()
 
+    @property
+    def is_clustered(self) -> bool:
+        """Whether the server is one of several that form a cluster, by its own word; Disconnected if there is none."""
+        return nats_client.is_clustered(self.client)
+
     async def wait_connected(self) -> None:
         """Wait until there is a connection."""
         await self._up.wait()

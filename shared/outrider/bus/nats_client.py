@@ -78,6 +78,12 @@ async def drained(client: Client) -> None:
         await asyncio.wait({flushed, flusher}, return_when=asyncio.FIRST_COMPLETED)
 
 
+def is_clustered(client: Client) -> bool:
+    """Whether the server that a client is connected to has named a cluster that it is part of."""
+    # nats-py keeps what the server says of itself, and hands out only some of it.
+    return bool(client._server_info.get("cluster"))
+
+
 async def close(client: Client) -> None:
     """Close a client, and drop what is left of its socket."""
     with contextlib.suppress(*FAILURES):

@@ -4,11 +4,14 @@ from typing import Any
 
 import structlog
 
+from outrider.bus.errors import BusError
 from outrider.bus.jetstream import JetStream, Refused
 from outrider.topology import Bucket, ObjectStore, Stream, Topology
 
 log = structlog.get_logger()
 
+REPLICAS = 3
+# Of every stream where there are several servers: one may be lost. More would only slow every write down.
 _EXISTS_WITH_OTHER_SETTINGS = 10058
 _NS = 1_000_000_000
 
@@ -56,15 +59,30 @@ def _objects(store: ObjectStore) -> dict[str, Any]:
     }
 
 
+async def ensured(js: JetStream, topology: Topology) -> None:
+    """Declare all of it, whatever time the servers take until they can: a cluster needs a leader and three nodes."""
+    while True:
+        await js.connection.wait_connected()
+        try:
+            await ensure(js, topology)
+        except BusError as error:
+            log.warning("streams not declared, trying again", reason=str(error))
+            await js.connection.pause()
+        else:
+            return
+
+
 async def ensure(js: JetStream, topology: Topology) -> None:
-    """Bring every stream, bucket and object store to its declared settings."""
+    """Bring every stream, bucket and object store to its declared settings. BusError: not all of them; call again.
+
+    A stream that was made with another number of replicas gets the one that holds now.
+    """
+    replicas = topology.replicas or (REPLICAS if js.connection.is_clustered else 1)
     declared = [_stream(stream) for stream in topology.streams]
     declared += [_bucket(bucket) for bucket in topology.buckets]
     declared += [_objects(store) for store in topology.object_stores]
     for config in declared:
-        await _ensure(
-            js, {"retention": "limits", "storage": "file", "num_replicas": topology.replicas, **config}
-        )
+        await _ensure(js, {"retention": "limits", "storage": "file", "num_replicas": replicas, **config})
 
 
 async def _ensure(js: JetStream, config: dict[str, Any]) -> None:

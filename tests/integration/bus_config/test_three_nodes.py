@@ -43,7 +43,7 @@ async def replicated(connection: Connection) -> JetStream:
     async with asyncio.timeout(40):
         while True:
             try:
-                await ensure(stream, Topology(streams=(DESIRED,), replicas=3))
+                await ensure(stream, Topology(streams=(DESIRED,)))
             except (Refused, RequestTimedOut, NoResponders):
                 # No leader, or not all peers known yet: there is no event to wait on.
                 await asyncio.sleep(0.2)
