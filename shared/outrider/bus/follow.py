@@ -19,10 +19,14 @@ log = structlog.get_logger()
 
 EXPIRES_S = 30
 # How long one pull waits at the server; then it is asked again.
-GRACE_S = 5
+HEARTBEAT_S = 5
+# While a pull waits, the server says this often that it is still there.
+SILENCE_S = 2 * HEARTBEAT_S + 1
+# The node that held the consumer is gone, and nobody else will say so: begin again with another.
 BATCH = 512
 _NS = 1_000_000_000
 _PULL_ENDED = ("404", "408")
+_HEARTBEAT = "100"
 
 
 class Batch(NamedTuple):
@@ -89,11 +93,12 @@ async def _consumer(
 
 async def _pull(js: JetStream, stream: str, consumer: str) -> AsyncIterator[tuple[list[Stored], int]]:
     """Yield what one pull brings and how much is still to come, until it is full or has expired."""
-    body = json.dumps({"batch": BATCH, "expires": EXPIRES_S * _NS}).encode()
+    asked = {"batch": BATCH, "expires": EXPIRES_S * _NS, "idle_heartbeat": HEARTBEAT_S * _NS}
+    body = json.dumps(asked).encode()
     left = BATCH
     async with js.connection.answers(f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}", body) as answers:
         while left > 0:
-            arrived = [await answers.next(EXPIRES_S + GRACE_S), *answers.ready()]
+            arrived = [await answers.next(SILENCE_S), *answers.ready()]
             messages, pending, ended = _sort(stream, arrived)
             left -= len(messages)
             if messages:
@@ -111,6 +116,8 @@ def _sort(stream: str, arrived: list[Message]) -> tuple[list[Stored], int, bool]
         if status is None:
             seq, pending = _place(message.reply)
             messages.append(Stored(message.subject, seq, message.data, message.headers))
+        elif status == _HEARTBEAT:
+            continue
         elif status in _PULL_ENDED:
             ended = True
         elif status == "409" and "Exceeded" not in message.headers.get("Description", ""):
