@@ -13,12 +13,12 @@ import structlog
 from outrider import delta
 from outrider.bus import NotFound
 from outrider.bus.buckets import KeyValue
-from outrider.codec import MalformedMessage
 from outrider.records import ArchiveRecord, RenderingRecord
 from outrider.rendering.making import Maker
 from outrider.rendering.prepare import Failed, Prepared
 from outrider.rendering.wanted import Wanted
 from repo_renderer.bundles import Bundles
+from repo_renderer.records import Records
 
 log = structlog.get_logger()
 
@@ -27,74 +27,52 @@ PATCH_MAX_BYTES = 4096
 
 
 class Renderings:
-    """Makes and stores renderings; knows the record of each."""
+    """Makes and stores renderings."""
 
     def __init__(
         self,
-        records: KeyValue,
+        records: Records,
         archive: KeyValue,
         bundles: Bundles,
         maker: Maker,
     ) -> None:
-        self._bucket, self._archive = records, archive
+        self.records, self._archive = records, archive
         self._bundles, self._maker = bundles, maker
-        self._records: dict[str, RenderingRecord] = {}
         self._busy: dict[str, asyncio.Lock] = {}
-
-    async def follow(self, caught_up: asyncio.Event) -> None:
-        """Take in the records that were written before, by this process or another, for ever."""
-        async for changes in self._bucket.watch():
-            for change in changes.changes:
-                if change.value is None:
-                    self._records.pop(change.key, None)
-                    continue
-                try:
-                    self._records[change.key] = RenderingRecord.unpack(change.value)
-                except MalformedMessage as error:
-                    log.warning("rendering record ignored", key=change.key, reason=str(error))
-            if changes.caught_up:
-                caught_up.set()
-
-    def record(self, key: str) -> RenderingRecord:
-        """Return the record of a rendering; an empty one if there is none."""
-        return self._records.get(key, RenderingRecord())
 
     def is_current(self, wanted: Wanted, prepared: Prepared) -> bool:
         """Whether nothing is to be done for what was prepared."""
-        known = self.record(wanted.key)
+        known = self.records.get(wanted.key)
         asked = (known.needs_release, known.needs_application)
         needs = (prepared.needs_release, prepared.needs_application)
         return known.fingerprint == prepared.fingerprint and not known.error and asked == needs
 
-    async def bring(self, wanted: Wanted, prepared: Prepared) -> None:
-        """Bring a record to what was prepared. What goes wrong in rendering becomes part of the record, never an exception."""
+    async def bring(self, wanted: Wanted, prepared: Prepared, since: int) -> None:
+        """Bring a record to what was prepared. What goes wrong in rendering becomes part of the record, never an exception.
+
+        `since`: its revision before the look. WrongRevision: another renderer has written it; look again.
+        """
         if prepared.needs_release or prepared.needs_application:
             record = RenderingRecord(
                 fingerprint=prepared.fingerprint,
                 needs_release=prepared.needs_release,
                 needs_application=prepared.needs_application,
             )
-            await self._put(wanted.key, record)
+            await self.records.put(wanted.key, record, since)
             return
         try:
             archived = await self.rendered(wanted, prepared)
         except Failed as error:
-            await self.fail(wanted.key, str(error), prepared.revision)
+            await self.fail(wanted.key, str(error), prepared.revision, since)
             return
-        await self._succeed(wanted.key, archived, prepared)
+        await self._succeed(wanted.key, archived, prepared, since)
 
-    async def fail(self, key: str, error: str, revision: str) -> None:
-        """Note an error; the last good rendering stays in the record."""
-        known = self.record(key)
+    async def fail(self, key: str, error: str, revision: str, since: int) -> None:
+        """Note an error; the last good rendering stays in the record. WrongRevision as in `bring`."""
+        known = self.records.get(key)
         if (known.error, known.error_revision) != (error, revision):
-            await self._put(
-                key, replace(known, error=error, error_revision=revision, changed_at_ms=_now_ms())
-            )
-
-    async def drop(self, key: str) -> None:
-        """Forget the record of a source that nobody wants any more."""
-        if key in self._records:
-            await self._bucket.delete(key)
+            failed = replace(known, error=error, error_revision=revision, changed_at_ms=_now_ms())
+            await self.records.put(key, failed, since)
 
     async def rendered(self, wanted: Wanted, prepared: Prepared) -> ArchiveRecord:
         """Return the bundle of what was prepared, made now or before; Failed says why there is none."""
@@ -128,8 +106,8 @@ class Renderings:
         )
         return archived
 
-    async def _succeed(self, key: str, archived: ArchiveRecord, prepared: Prepared) -> None:
-        known = self.record(key)
+    async def _succeed(self, key: str, archived: ArchiveRecord, prepared: Prepared, since: int) -> None:
+        known = self.records.get(key)
         base, patch = known.base, known.patch
         if known.digest != archived.digest:
             base, patch = await self._patch(archived.digest, known.digest)
@@ -144,17 +122,13 @@ class Renderings:
             warnings=archived.warnings,
         )
         if replace(record, changed_at_ms=known.changed_at_ms) != known:
-            await self._put(key, record)
+            await self.records.put(key, record, since)
 
     async def _patch(self, digest: bytes, before: bytes) -> tuple[bytes | None, bytes | None]:
         patch = await self._bundles.patch(digest, before) if before else None
         if patch is None or len(patch) > PATCH_MAX_BYTES:
             return None, None
         return delta.short(before), patch
-
-    async def _put(self, key: str, record: RenderingRecord) -> None:
-        self._records[key] = record
-        await self._bucket.put(key, record.pack())
 
 
 def _now_ms() -> int:

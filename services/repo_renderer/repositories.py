@@ -3,15 +3,20 @@
 A look is one conversation with the server for all revisions that are wanted, then one pass over the fingerprints of all sources
 whose heads are known, then the rendering of those whose content moved. An application with sources in several places is looked
 at after each of them. A place that fails or hangs holds up no other.
+
+What the bus does not take is made again soon, by another look: a look that was answered to whoever asked for it has done all that
+there was to do.
 """
 
 import asyncio
 import random
+from contextlib import suppress
 from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
 import structlog
 
+from outrider.backoff import Backoff
 from outrider.bus import BusError
 from outrider.rendering.charts import Head
 from outrider.rendering.checkouts import Checkouts
@@ -24,6 +29,9 @@ from repo_renderer.catalogue import Catalogue
 from repo_renderer.renderings import Renderings
 
 log = structlog.get_logger()
+
+RETRY = Backoff(first_s=0.5, cap_s=30.0)
+# After a look whose outcome the bus did not take.
 
 
 @dataclass
@@ -54,8 +62,8 @@ class Repositories:
         self._checkouts = checkouts
         self._poll_interval_s, self._rng = poll_interval_s, rng
         self._watched: dict[Place, _Watched] = {}
-        self._brought: WeakKeyDictionary[Wanted, tuple[Head, ...]] = WeakKeyDictionary()
-        # The heads that each rendering was last brought to without an error.
+        self._brought: WeakKeyDictionary[Wanted, tuple[tuple[Head, ...], str]] = WeakKeyDictionary()
+        # The heads that each rendering was last brought to without an error, and the fingerprint that came of it.
 
     async def run(self) -> None:
         """Follow the catalogue until cancelled: begin loops, wake them, end them."""
@@ -86,27 +94,48 @@ class Repositories:
         return found
 
     async def _follow(self, watched: _Watched) -> None:
+        failures = 0
         while self._catalogue.sources(watched.place):
-            try:
-                async with asyncio.timeout(self._poll_interval_s * self._rng.uniform(0.75, 1.25)):
-                    await watched.look.wait()
-            except TimeoutError:
-                pass
+            await self._until_due(watched, failures)
             watched.look.clear()
-            try:
-                await self._look(watched)
-            except BusError as error:
-                log.warning(
-                    "repository not brought up to date", repository=watched.place.address, reason=str(error)
-                )
+            if not await self._looked(watched):
+                failures += 1
+                continue
+            failures = 0
             watched.looks += 1
             async with watched.looked:
                 watched.looked.notify_all()
         del self._watched[watched.place]
 
+    async def _until_due(self, watched: _Watched, failures: int) -> None:
+        pause_s = self._poll_interval_s * self._rng.uniform(0.75, 1.25)
+        if failures:
+            # Not sooner for being told again: what stands in the way is the bus.
+            await asyncio.sleep(min(pause_s, RETRY.delay_s(failures - 1, self._rng)))
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(pause_s):
+                await watched.look.wait()
+
+    async def _looked(self, watched: _Watched) -> bool:
+        """Look; return whether all of it was done. The bus may fail for several renderings at a time."""
+        done = True
+        try:
+            await self._look(watched)
+        except* BusError as errors:
+            done = False
+            log.warning(
+                "repository not brought up to date, trying again",
+                repository=watched.place.address,
+                reason=str(errors.exceptions[0]),
+            )
+        return done
+
     async def _look(self, watched: _Watched) -> None:
         place = watched.place
         sources = self._catalogue.sources(place)
+        # From before the repository is asked: who writes a record meanwhile may have seen a later commit.
+        since = {wanted.key: self._renderings.records.revision(wanted.key) for wanted in sources}
         followed = sorted(
             {Followed.of(one) for wanted in sources for one in wanted.sources if Place.of(one) == place},
             key=lambda one: (one.chart, one.revision, one.passes_credentials),
@@ -122,9 +151,9 @@ class Repositories:
             watched.heads = {
                 one: str(head) if isinstance(head, GitError) else head for one, head in heads.items()
             }
-        await self._bring_all(sources)
+        await self._bring_all(sources, since)
 
-    async def _bring_all(self, sources: list[Wanted]) -> None:
+    async def _bring_all(self, sources: list[Wanted], since: dict[str, int]) -> None:
         """Bring all that a place is part of to its heads: what reads nothing new costs nothing more."""
         ready: list[tuple[Wanted, tuple[Head, ...]]] = []
         async with asyncio.TaskGroup() as tasks:
@@ -132,7 +161,8 @@ class Repositories:
                 heads = [self._head(source) for source in wanted.sources]
                 wrong = _first_error(wanted, heads)
                 if wrong is not None:
-                    tasks.create_task(self._renderings.fail(wanted.key, wrong, ""), name="fail")
+                    failing = self._renderings.fail(wanted.key, wrong, "", since[wanted.key])
+                    tasks.create_task(failing, name="fail")
                 elif None not in heads:
                     known = tuple(head for head in heads if isinstance(head, Head))
                     if not self._is_done(wanted, known):
@@ -141,9 +171,10 @@ class Repositories:
                 prepared = await self._preparation.prepare(ready)
                 for (wanted, known), result in zip(ready, prepared, strict=True):
                     if isinstance(result, Prepared) and self._renderings.is_current(wanted, result):
-                        self._brought[wanted] = known
+                        self._brought[wanted] = known, result.fingerprint
                         continue
-                    tasks.create_task(self._bring(wanted, known, result), name=f"render {wanted.key}")
+                    bringing = self._bring(wanted, known, result, since[wanted.key])
+                    tasks.create_task(bringing, name=f"render {wanted.key}")
 
     def _head(self, source: ApplicationSource) -> Head | str | None:
         """Return what a source's revision stands for, or what is wrong with it; None if that place was not looked at yet."""
@@ -151,16 +182,20 @@ class Repositories:
         return watched.heads.get(Followed.of(source)) if watched is not None else None
 
     def _is_done(self, wanted: Wanted, heads: tuple[Head, ...]) -> bool:
-        record = self._renderings.record(wanted.key)
-        return self._brought.get(wanted) == heads and not record.error and bool(record.fingerprint)
+        record = self._renderings.records.get(wanted.key)
+        # Another renderer may have written another fingerprint since.
+        brought = self._brought.get(wanted) == (heads, record.fingerprint)
+        return brought and not record.error and bool(record.fingerprint)
 
-    async def _bring(self, wanted: Wanted, heads: tuple[Head, ...], prepared: Prepared | Failed) -> None:
+    async def _bring(
+        self, wanted: Wanted, heads: tuple[Head, ...], prepared: Prepared | Failed, since: int
+    ) -> None:
         if isinstance(prepared, Failed):
             revision = ",".join(head.revision for head in heads)
-            await self._renderings.fail(wanted.key, str(prepared), revision)
+            await self._renderings.fail(wanted.key, str(prepared), revision, since)
             return
-        await self._renderings.bring(wanted, prepared)
-        self._brought[wanted] = heads
+        await self._renderings.bring(wanted, prepared, since)
+        self._brought[wanted] = heads, prepared.fingerprint
 
 
 def _first_error(wanted: Wanted, heads: list[Head | str | None]) -> str | None:

@@ -99,9 +99,9 @@ class Registry:
         found: list[dict[str, Any]] = msgpack.unpackb(data)
         return found
 
-    async def refresh(self, url: str = "") -> Any:
+    async def refresh(self, url: str = "", timeout_s: float = 30) -> Any:
         asked = {"url": url or self.repository.url}
-        return await ask(self.connection, subjects.render("default", "refresh"), asked)
+        return await ask(self.connection, subjects.render("default", "refresh"), asked, timeout_s=timeout_s)
 
 
 @pytest.fixture
