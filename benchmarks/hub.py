@@ -118,7 +118,7 @@ async def hub_with(folder: Path, files: dict[str, str]) -> AsyncIterator[tuple[H
 async def edge_of(hub: Hub, folder: Path, name: str = "edge-1", **settings: str) -> AsyncIterator[Edge]:
     """Start one edge with an agent process behind a WAN link over TLS; `settings` are the agent's environment."""
     credentials = await add_cluster(hub, name, folder)
-    async with running_edge(name, folder / name, hub.port, credentials, **settings) as edge:
+    async with running_edge(name, folder / name, hub.listeners, credentials, **settings) as edge:
         yield edge
 
 

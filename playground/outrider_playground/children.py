@@ -13,9 +13,17 @@ STOP_WITHIN_S = 15
 class Child:
     """One process, which may be started again after it was killed."""
 
-    def __init__(self, name: str, arguments: list[str], environment: dict[str, str], log: Path) -> None:
+    def __init__(
+        self,
+        name: str,
+        arguments: list[str],
+        environment: dict[str, str],
+        log: Path,
+        folder: Path | None = None,
+    ) -> None:
+        """`folder`: where it runs, if not where this process does."""
         self.name = name
-        self._arguments, self._environment, self._log = arguments, environment, log
+        self._arguments, self._environment, self._log, self._folder = arguments, environment, log, folder
         self._process: asyncio.subprocess.Process | None = None
 
     @property
@@ -29,6 +37,7 @@ class Child:
             self._process = await asyncio.create_subprocess_exec(
                 *self._arguments,
                 env={**os.environ, **self._environment},
+                cwd=self._folder,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

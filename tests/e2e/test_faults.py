@@ -11,7 +11,7 @@ import pytest
 
 from outrider.bus import BusError
 from outrider.bus.services import RequestRefused
-from outrider_playground.demo.fleet import Fleet
+from outrider_playground.demo.fleet import Fleet, OneNodeFleet
 from outrider_playground.demo.story import SHOP
 from outrider_playground.waiting import eventually
 
@@ -110,7 +110,7 @@ def pids(fleet: Fleet, name: str) -> list[int]:
     return found
 
 
-async def test_the_whole_hub_gone_and_back_finds_its_fleet_as_it_is(fleet: Fleet) -> None:
+async def test_the_whole_hub_gone_and_back_finds_its_fleet_as_it_is(fleet: OneNodeFleet) -> None:
     await deployed(fleet)
     await fleet.hub.child.stop()
     edge = fleet.edges[1]

@@ -1,14 +1,15 @@
-"""One edge of a playground: a simulated cluster, the agent as a process of its own, and the WAN link between it and the hub."""
+"""One edge of a playground: a simulated cluster, the agent as a process of its own, and the WAN links between it and the hub."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from outrider_playground.children import Child, python
+from outrider_playground.demo.hub import Listener
+from outrider_playground.demo.uplink import Uplink
 from outrider_playground.kubernetes import SimulatedCluster
-from outrider_playground.wan import WanLink
 
 
 @dataclass
@@ -16,9 +17,15 @@ class Edge:
     """An edge that runs."""
 
     name: str
+    folder: Path
     cluster: SimulatedCluster
-    link: WanLink
+    link: Uplink
     agent: Child
+
+    @property
+    def replica(self) -> Path:
+        """The file of the agent's replica."""
+        return self.folder / "agent" / "replica.sqlite"
 
     def image(self, app: str, deployment: str) -> str:
         """Return the image that a Deployment runs on the cluster, or nothing."""
@@ -33,21 +40,21 @@ class Edge:
 
 @asynccontextmanager
 async def running_edge(
-    name: str, folder: Path, hub_port: int, credentials: Path, **settings: str
+    name: str, folder: Path, hub: Sequence[Listener], credentials: Path, **settings: str
 ) -> AsyncIterator[Edge]:
-    """Start an edge; its agent connects to the hub through the link. `settings`: of the agent, by environment variable."""
+    """Start an edge; its agent connects to the hub's listeners through a link each. `settings`: of the agent, by environment variable."""
     await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
-    async with SimulatedCluster(name=name) as cluster, WanLink("127.0.0.1", hub_port) as link:
+    async with AsyncExitStack() as stack:
+        cluster = await stack.enter_async_context(SimulatedCluster(name=name))
+        link = await stack.enter_async_context(Uplink.to(hub))
         environment = {
             "OUTRIDER_CREDENTIALS": str(credentials),
-            "OUTRIDER_SERVERS": f"tls://localhost:{link.port}",
+            "OUTRIDER_SERVERS": ",".join(link.urls),
             "OUTRIDER_STATE": str(folder / "agent"),
             "KUBECONFIG": str(cluster.write_kubeconfig(folder / "kubeconfig")),
             **settings,
         }
         agent = python(name, "edge_agent", environment=environment, log_folder=folder)
         await agent.start()
-        try:
-            yield Edge(name, cluster, link, agent)
-        finally:
-            await agent.stop()
+        stack.push_async_callback(agent.stop)
+        yield Edge(name, folder, cluster, link, agent)

@@ -10,8 +10,9 @@ from typing import Any
 from outrider.bus import BusError
 from outrider_playground.demo import content
 from outrider_playground.demo.edge import Edge, running_edge
-from outrider_playground.demo.hub import Hub, running_hub
+from outrider_playground.demo.hub import Hub, OneNodeHub, running_hub
 from outrider_playground.demo.repository import Repository
+from outrider_playground.demo.three_nodes import Options, ThreeNodeHub, running_three_nodes
 from outrider_playground.waiting import eventually
 
 LOOKS_EVERY_S = "2"
@@ -20,7 +21,7 @@ LOOKS_EVERY_S = "2"
 
 @dataclass
 class Fleet:
-    """Everything that runs."""
+    """Everything that runs, whatever its hub is made of."""
 
     folder: Path
     hub: Hub
@@ -60,31 +61,79 @@ class Fleet:
         return revision
 
 
+@dataclass
+class OneNodeFleet(Fleet):
+    """A fleet whose hub is `outrider up`."""
+
+    hub: OneNodeHub
+
+
+@dataclass
+class ThreeNodeFleet(Fleet):
+    """A fleet whose hub is three NATS nodes and two of each service."""
+
+    hub: ThreeNodeHub
+
+
 @asynccontextmanager
-async def running_fleet(folder: Path, edges: int, say: Callable[[str], None]) -> AsyncIterator[Fleet]:
-    """Start it all, and apply the applications."""
+async def running_fleet(
+    folder: Path, edges: int, say: Callable[[str], None], **settings: str
+) -> AsyncIterator[OneNodeFleet]:
+    """Start it all, and apply the applications. `settings`: of the agents, by environment variable."""
     say("starting the hub")
-    repository = await asyncio.to_thread(Repository.create, folder / "repository", content.files())
+    options = ("--poll-interval", LOOKS_EVERY_S, "--metrics", "off")
     async with AsyncExitStack() as stack:
-        hub = await stack.enter_async_context(
-            running_hub(folder / "hub", "--poll-interval", LOOKS_EVERY_S, log_folder=folder / "logs")
-        )
-        names = [f"edge-{n}" for n in range(1, edges + 1)]
-        say(f"registering {edges} clusters and starting their agents")
-        started = [await _started(stack, folder, hub, name) for name in names]
-        say("applying the applications")
-        manifests = folder / "applications"
-        _write_applications(manifests, names, repository.url)
-        await hub.outrider("app", "apply", "-f", str(manifests))
-        yield Fleet(folder, hub, repository, started)
+        running = running_hub(folder / "hub", *options, log_folder=folder / "logs")
+        hub = await stack.enter_async_context(running)
+        repository, started = await _filled(stack, folder, hub, edges, say, settings)
+        yield OneNodeFleet(folder, hub, repository, started)
 
 
-async def _started(stack: AsyncExitStack, folder: Path, hub: Hub, name: str) -> Edge:
+@asynccontextmanager
+async def running_fleet_of_three(
+    folder: Path,
+    edges: int,
+    say: Callable[[str], None],
+    options: Options | None = None,
+    **settings: str,
+) -> AsyncIterator[ThreeNodeFleet]:
+    """The same with three NATS nodes."""
+    say("starting three NATS nodes, and two of each service")
+    async with AsyncExitStack() as stack:
+        running = running_three_nodes(folder / "hub", log_folder=folder / "logs", options=options)
+        hub = await stack.enter_async_context(running)
+        repository, started = await _filled(stack, folder, hub, edges, say, settings)
+        yield ThreeNodeFleet(folder, hub, repository, started)
+
+
+async def _filled(
+    stack: AsyncExitStack,
+    folder: Path,
+    hub: Hub,
+    edges: int,
+    say: Callable[[str], None],
+    settings: dict[str, str],
+) -> tuple[Repository, list[Edge]]:
+    repository = await asyncio.to_thread(Repository.create, folder / "repository", content.files())
+    names = [f"edge-{n}" for n in range(1, edges + 1)]
+    say(f"registering {edges} clusters and starting their agents")
+    started = [await _started(stack, folder, hub, name, settings) for name in names]
+    say("applying the applications")
+    manifests = folder / "applications"
+    _write_applications(manifests, names, repository.url)
+    await hub.outrider("app", "apply", "-f", str(manifests))
+    return repository, started
+
+
+async def _started(
+    stack: AsyncExitStack, folder: Path, hub: Hub, name: str, settings: dict[str, str]
+) -> Edge:
     credentials = folder / f"{name}.creds"
     await hub.outrider(
         "cluster", "add", name, "--credentials-only", "--out", str(credentials), "--label", "demo=yes"
     )
-    return await stack.enter_async_context(running_edge(name, folder / name, hub.port, credentials))
+    running = running_edge(name, folder / name, hub.listeners, credentials, **settings)
+    return await stack.enter_async_context(running)
 
 
 def _write_applications(folder: Path, clusters: list[str], repo_url: str) -> None:

@@ -1,4 +1,7 @@
-"""The hub of a playground: `outrider up` in a process of its own, worked with by the same command and the same requests as any."""
+"""The hub of a playground: `outrider up` in a process of its own, worked with by the same command and the same requests as any.
+
+A hub of three NATS nodes is in `three_nodes`.
+"""
 
 import asyncio
 import json
@@ -8,12 +11,13 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from outrider import subjects
-from outrider.bus import BusError, Connection, connected
-from outrider.bus.services import ask
+from outrider.bus import BusError, BusSettings, Connection, connected
+from outrider.bus.services import RequestRefused, ask
 from outrider.identity import credentials
+from outrider.topology import Role
 from outrider_playground.children import Child, python
 from outrider_playground.waiting import eventually
 
@@ -24,24 +28,44 @@ class CommandFailed(Exception):
     """A command of `outrider` ended with an error; the message holds what it said."""
 
 
+class Listener(NamedTuple):
+    """Where one NATS server of a hub listens."""
+
+    host: str
+    port: int
+
+
 class Hub:
     """A hub that runs, and a person's connection to it."""
 
-    def __init__(self, state: Path, child: Child, connection: Connection) -> None:
+    def __init__(self, state: Path, connection: Connection, listeners: tuple[Listener, ...]) -> None:
         self.state = state
-        self.child = child
         self.connection = connection
+        self.listeners = listeners
 
     @property
     def port(self) -> int:
-        """Where NATS listens."""
-        return _port(self.state)
+        """Where the first NATS server listens."""
+        return self.listeners[0].port
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """Where NATS listens, by a name that its certificate has."""
+        return tuple(f"tls://{host}:{port}" for host, port in self.listeners)
+
+    def settings(self, role: Role) -> BusSettings:
+        """Return how to connect as one of the hub's own."""
+        return credentials.bus_settings(self.state / "credentials" / f"{role}.creds", self.urls)
 
     async def outrider(self, *arguments: str) -> Any:
         """Run a command with `--output json`; return what it printed. CommandFailed with its error."""
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "outrider_cli", *arguments, "--output", "json"),
-            env={**os.environ, "OUTRIDER_STATE": str(self.state)},
+            env={
+                **os.environ,
+                "OUTRIDER_CREDENTIALS": str(self.state / "credentials" / "person.creds"),
+                "OUTRIDER_SERVERS": ",".join(self.urls),
+            },
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
@@ -73,6 +97,14 @@ class Hub:
         await ask(self.connection, subjects.render("default", "refresh"), {"url": url}, timeout_s=60)
 
 
+class OneNodeHub(Hub):
+    """`outrider up`: NATS and the services are children of one process."""
+
+    def __init__(self, state: Path, child: Child, connection: Connection) -> None:
+        super().__init__(state, connection, (Listener("127.0.0.1", _port(state)),))
+        self.child = child
+
+
 def _free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -85,7 +117,7 @@ def _port(state: Path) -> int:
 
 
 @asynccontextmanager
-async def running_hub(state: Path, *options: str, log_folder: Path) -> AsyncIterator[Hub]:
+async def running_hub(state: Path, *options: str, log_folder: Path) -> AsyncIterator[OneNodeHub]:
     """Start a hub on a free port; enter once its services answer."""
     # A fixed port: links lead to it, and the hub may be started again behind them.
     arguments = ("up", "--state", str(state), "--port", str(_free_port()), *options)
@@ -97,8 +129,8 @@ async def running_hub(state: Path, *options: str, log_folder: Path) -> AsyncIter
             state / "credentials" / "person.creds", (f"tls://localhost:{_port(state)}",)
         )
         async with connected(settings) as connection:
-            hub = Hub(state, child, connection)
-            await eventually(lambda: _answers(hub), STARTS_WITHIN_S)
+            hub = OneNodeHub(state, child, connection)
+            await eventually(lambda: answers(hub), STARTS_WITHIN_S)
             yield hub
     finally:
         await child.stop()
@@ -113,11 +145,12 @@ async def _listening(state: Path, child: Child) -> None:
     await eventually(ready, STARTS_WITHIN_S)
 
 
-async def _answers(hub: Hub) -> bool:
+async def answers(hub: Hub) -> bool:
+    """Say whether each service of a hub answers."""
     try:
         await ask(hub.connection, subjects.status_query("summary"), timeout_s=1)
         await ask(hub.connection, subjects.registry("cluster.list"), timeout_s=1)
         await ask(hub.connection, subjects.render("default", "refresh"), timeout_s=1)
-    except BusError:
+    except (BusError, RequestRefused):
         return False
     return True

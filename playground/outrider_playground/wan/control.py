@@ -27,7 +27,7 @@ REQUEST_LIMIT_BYTES = 4096
 
 _FIELDS: dict[str, frozenset[str]] = {
     "cut": frozenset(),
-    "blackhole": frozenset(),
+    "blackhole": frozenset({"way"}),
     "restore": frozenset(),
     "counters": frozenset(),
     "delay": frozenset({"latency_s", "jitter_s", "way"}),
@@ -135,7 +135,7 @@ async def _carry_out(link: WanLink, request: dict[str, Any]) -> None:
         case "cut":
             await link.cut()
         case "blackhole":
-            await link.black_hole()
+            await link.black_hole(way)
         case "restore":
             await link.restore()
         case "delay":

@@ -63,10 +63,11 @@ class WanLink:
         self.state = LinkState.UP
         self.metering = metering or ("kernel" if kernel_counts_segments() else "model")
         self._conditions = {way: Conditions() for way in Way}
-        # Set while bytes may pass; clear while black-holed.
-        self._gate = asyncio.Event()
-        self._gate.set()
-        self._passages = {way: Passage(way, self._gate, Capacity(clock), clock) for way in Way}
+        # Set while bytes may pass that way; clear while it is black-holed.
+        self._gates = {way: asyncio.Event() for way in Way}
+        for gate in self._gates.values():
+            gate.set()
+        self._passages = {way: Passage(way, self._gates[way], Capacity(clock), clock) for way in Way}
         dice = dice or random.Random()
         self._route = Route(target_host, target_port, self._passages, self.conditions, dice, clock)
         self._tasks = asyncio.TaskGroup()
@@ -105,16 +106,18 @@ class WanLink:
         self.state = LinkState.CUT
         await self._drop_everything()
 
-    async def black_hole(self) -> None:
-        """Keep connections but move no byte; let further ones hang."""
-        self._gate.clear()
+    async def black_hole(self, way: Way | None = None) -> None:
+        """Keep connections but move no byte; let further ones hang. With `way`, bytes of the other direction go on arriving."""
+        for one in _ways(way):
+            self._gates[one].clear()
         self.state = LinkState.BLACK_HOLED
         self._listen()
 
     async def restore(self) -> None:
         """End a cut or a black hole. Latency, capacity and stalls stay as they are."""
         self.state = LinkState.UP
-        self._gate.set()
+        for gate in self._gates.values():
+            gate.set()
         self._listen()
 
     def delay(self, latency_s: float, jitter_s: float = 0.0, way: Way | None = None) -> None:

@@ -1,4 +1,4 @@
-"""A certificate authority of the hub's own, and the NATS server's certificate: for hubs that bring none."""
+"""A certificate authority of the hub's own, and the NATS servers' certificates: for hubs that bring none."""
 
 import ipaddress
 from datetime import datetime, timedelta
@@ -40,6 +40,15 @@ def make_authority(now: datetime) -> Pair:
 
 def make_server(authority: Pair, hosts: list[str], now: datetime) -> Pair:
     """Make a server certificate for the given DNS names and addresses."""
+    return _issued(authority, hosts, now, [ExtendedKeyUsageOID.SERVER_AUTH])
+
+
+def make_route(authority: Pair, hosts: list[str], now: datetime) -> Pair:
+    """Make a certificate for routes between the nodes of these names: good for both ends. Its authority must sign nothing else."""
+    return _issued(authority, hosts, now, [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH])
+
+
+def _issued(authority: Pair, hosts: list[str], now: datetime, usages: list[x509.ObjectIdentifier]) -> Pair:
     issuer = x509.load_pem_x509_certificate(authority.certificate.encode())
     issuer_key = serialization.load_pem_private_key(authority.key.encode(), None)
     if not isinstance(issuer_key, ec.EllipticCurvePrivateKey):
@@ -51,7 +60,7 @@ def make_server(authority: Pair, hosts: list[str], now: datetime) -> Pair:
         x509.SubjectAlternativeName([_general_name(h) for h in hosts]), critical=False
     )
     builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-    builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+    builder = builder.add_extension(x509.ExtendedKeyUsage(usages), critical=False)
     identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key())
     return _pair(builder.add_extension(identifier, critical=False), key, issuer_key)
 

@@ -20,10 +20,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from outrider.bus import BusSettings, Connection, RequestTimedOut, connected
 from outrider.bus.embedded import executable
@@ -296,7 +292,7 @@ class Deployment:
         """Make a certificate that is good for both ends of a route, from an authority of its own."""
         folder = self.state / "nats" / "tls"
         authority = tls.make_authority(now())
-        route = _for_both_ends(tls.make_server(authority, list(self.addresses), now()), authority)
+        route = tls.make_route(authority, list(self.addresses), now())
         (folder / "route-authority.pem").write_text(authority.certificate)
         (folder / "route.pem").write_text(route.certificate)
         (folder / "route-key.pem").write_text(route.key)
@@ -315,27 +311,6 @@ async def _codes(connection: Connection, account_jwt: str) -> list[int]:
 
 def now() -> datetime:
     return datetime.now(UTC)
-
-
-def _for_both_ends(server: tls.Pair, authority: tls.Pair) -> tls.Pair:
-    """Issue a server's certificate again, good for clients too."""
-    old = x509.load_pem_x509_certificate(server.certificate.encode())
-    signer = serialization.load_pem_private_key(authority.key.encode(), None)
-    assert isinstance(signer, ec.EllipticCurvePrivateKey)
-    builder = x509.CertificateBuilder(
-        old.issuer,
-        old.subject,
-        old.public_key(),
-        old.serial_number,
-        old.not_valid_before_utc,
-        old.not_valid_after_utc,
-    )
-    usages = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH])
-    for extension in old.extensions:
-        value = usages if isinstance(extension.value, x509.ExtendedKeyUsage) else extension.value
-        builder = builder.add_extension(value, extension.critical)
-    certificate = builder.sign(signer, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
-    return tls.Pair(certificate.decode(), server.key)
 
 
 @pytest.fixture

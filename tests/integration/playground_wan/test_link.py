@@ -128,6 +128,17 @@ async def test_neither_an_end_nor_a_reset_crosses_a_black_hole(bench: Bench) -> 
         assert await hub_in.read() == b""
 
 
+async def test_a_black_hole_of_one_direction_lets_the_other_pass(bench: Bench) -> None:
+    (agent_in, agent_out), (hub_in, hub_out) = await bench.connect()
+    await bench.link.black_hole(Way.DOWN)
+    agent_out.write(b"heard")
+    assert await read(hub_in, 5) == b"heard"
+    hub_out.write(b"lost for now")
+    await read_nothing(agent_in)
+    await bench.link.restore()
+    assert await read(agent_in, 12) == b"lost for now"
+
+
 async def test_a_black_hole_can_be_cut(bench: Bench) -> None:
     (agent_in, _), _ = await bench.connect()
     await bench.link.black_hole()
