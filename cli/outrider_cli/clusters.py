@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from outrider import subjects
-from outrider.names import InvalidName, cluster_name
-from outrider_cli import about, completion, enrolling, freshness, manifest, sizes
+from outrider_cli import about, completion, enrolling, freshness, manifest, removing, sizes
 from outrider_cli.asking import asking
+from outrider_cli.cluster_names import checked_name
 from outrider_cli.failure import Failed, note
 from outrider_cli.output import (
     AnyFunction,
@@ -39,14 +39,6 @@ def cluster() -> None:
     A cluster is known by its name. `cluster add` makes its key on this machine and prints what to apply to it; from then
     on its agent dials out to the hub, and nothing needs to reach the cluster.
     """
-
-
-def checked_name(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
-    """Return a cluster's name; a usage error if it can't be one."""
-    try:
-        return cluster_name(value)
-    except InvalidName as error:
-        raise click.BadParameter(str(error)) from error
 
 
 def labels(_context: click.Context, _parameter: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
@@ -165,6 +157,7 @@ def _as_table(items: list[dict[str, Any]], *, wide: bool = False) -> RenderableT
             str(item["name"]),
             _labels_text(item),
             str(item.get("applications", "")),
+            styled(str(item.get("state") or ""), "" if item.get("state") == "active" else freshness.STALE),
             freshness.ago(item.get("created_at_ms"), now),
             str(item.get("server") or ""),
             *([str(item.get("time_zone") or ""), str(item.get("public_key") or "")] if wide else ()),
@@ -172,7 +165,7 @@ def _as_table(items: list[dict[str, Any]], *, wide: bool = False) -> RenderableT
         for item in items
     ]
     more = ["TIME ZONE", "PUBLIC KEY"] if wide else []
-    return table(["NAME", "LABELS", "APPLICATIONS", "ADDED", "SERVER", *more], rows)
+    return table(["NAME", "LABELS", "APPLICATIONS", "STATE", "ADDED", "SERVER", *more], rows)
 
 
 def _labels_text(item: dict[str, Any]) -> str:
@@ -213,6 +206,7 @@ def _as_fields(item: dict[str, Any]) -> RenderableType:
             ("time zone", str(item.get("time_zone") or "")),
             ("bytes per second", _limit(item, "bytes_per_second")),
             ("bytes per day", _limit(item, "bytes_per_day")),
+            ("state", "" if item.get("state") == "active" else str(item.get("state") or "")),
             ("added", freshness.ago(item.get("created_at_ms"), now)),
             ("presence", freshness.presence(item, now) if "presence" in item else ""),
             ("last word", freshness.ago(item.get("heard_at_ms"), now)),
@@ -261,19 +255,5 @@ def set_(
     emit(answer, output, lambda: _as_fields(answer), names=[f"cluster/{name}"])
 
 
-@cluster.command()
-@click.argument("name", callback=checked_name, shell_complete=completion.clusters)
-@click.option("--force", is_flag=True, help="Even while applications are destined for it.")
-@hub_option
-@objects_option
-def remove(name: str, force: bool, state: Path | None, output: Format) -> None:
-    """Remove cluster NAME and revoke its identity: its agent is disconnected at once and can't come back.
-
-    What runs on the cluster goes on running. Delete its applications first if it should not.
-    """
-
-    async def gone(hub: Hub) -> dict[str, Any]:
-        return await hub.registry("cluster.remove", name=name, force=force or None)
-
-    answer = {"name": name, "result": "removed", **asking(state, gone)}
-    emit(answer, output, lambda: styled(f"cluster/{name} removed", ""), names=[f"cluster/{name}"])
+for _command in (removing.drain, removing.remove):
+    cluster.add_command(_command)

@@ -16,9 +16,10 @@ from typing import Any
 import structlog
 
 from app_registry import arguments, cluster_options
+from app_registry.draining import Draining
 from app_registry.fleet import Fleet
 from app_registry.identities import Identities
-from app_registry.placements import EPOCH, REMOVING, stored_epoch
+from app_registry.placements import DRAINING, EPOCH, REMOVING, stored_epoch
 from app_registry.publisher import Publisher
 from app_registry.settings_requests import SettingsRequests
 from outrider.bus import WrongRevision
@@ -49,12 +50,14 @@ class Clusters:
         identities: Identities,
         publisher: Publisher,
         settings: SettingsRequests,
+        draining: Draining,
         touch: Callable[[AppName], None],
         clock: Callable[[], datetime],
     ) -> None:
         """`touch` has an application looked at again."""
         self._js, self._fleet, self._identities, self._settings = js, fleet, identities, settings
         self._publisher, self._touch, self._clock = publisher, touch, clock
+        self._draining = draining
         self._bucket = KeyValue(js, CLUSTERS)
 
     def endpoints(self) -> list[Endpoint]:
@@ -64,6 +67,7 @@ class Clusters:
             Endpoint("cluster-update", registry("cluster.update"), self.update),
             Endpoint("cluster-list", registry("cluster.list"), self.list),
             Endpoint("cluster-get", registry("cluster.get"), self.get),
+            Endpoint("cluster-drain", registry("cluster.drain"), self.drain),
             Endpoint("cluster-remove", registry("cluster.remove"), self.remove),
         ]
 
@@ -153,7 +157,8 @@ class Clusters:
         record, _ = await self._stored(name)
         if record is None:
             raise RequestRefused(f"there is no cluster {name!r}")
-        return self._item(record)
+        draining = {"left": self._draining.left(name)} if DRAINING in record.annotations else {}
+        return {**self._item(record), **draining}
 
     def _item(self, record: ClusterRecord) -> dict[str, Any]:
         return {
@@ -163,22 +168,27 @@ class Clusters:
             "created_at_ms": record.created_at_ms,
             "applications": self._fleet.placements.applications[ClusterName(record.name)],
             "public_key": record.public_key,
-            "removing": REMOVING in record.annotations,
+            "state": self._draining.state(record),
             **cluster_options.shown(record.annotations),
         }
 
     async def remove(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Remove a cluster and revoke its key. {name, force?} -> {name, result}. Ask again if it is interrupted."""
+        """Remove a cluster and revoke its key. {name, lost?} -> {name, result, left?}. Ask again if it is interrupted.
+
+        `lost`: whatever runs there is orphaned, and told in `left` as far as it is known.
+        """
         name = arguments.cluster(request)
         record, revision = await self._stored(name)
         if record is None:
             raise RequestRefused(f"there is no cluster {name!r}")
-        destined = self._fleet.placements.applications[name]
-        if destined and not arguments.flag(request, "force"):
+        left, is_lost = self._draining.left(name), arguments.flag(request, "lost")
+        count = max(self._fleet.placements.applications[name], len(left))
+        if count and not (is_lost or arguments.flag(request, "force")):
             raise RequestRefused(
-                f"cluster {name!r} has {destined} applications; delete or move them first, or remove it with force: "
-                "they then stay as they are on the cluster, and wait here for another destination"
+                f"cluster {name!r} has {count} applications; drain it first, or remove it as lost: they then stay as they are on "
+                "the cluster, and wait here for another destination"
             )
+        behind = await self._draining.left_behind(name) if is_lost else []
         if REMOVING not in record.annotations:
             await self._store(replace(record, annotations={**record.annotations, REMOVING: "true"}), revision)
         await self._identities.revoke(name, record.public_key)
@@ -186,7 +196,18 @@ class Clusters:
             if app != SETTINGS:
                 self._touch(app)
         await self._bucket.delete(name)
-        return {"name": name, "result": "removed"}
+        return {"name": name, "result": "removed", **({"left": behind} if is_lost else {})}
+
+    async def drain(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Have everything on a cluster end. {name, keep?, cancel?} -> {name, state, left: applications not ended yet}. Idempotent."""
+        name = arguments.cluster(request)
+        stored, revision = await self._stored(name)
+        if stored is None:
+            raise RequestRefused(f"there is no cluster {name!r}")
+        record = self._draining.annotated(stored, request)
+        if record != stored:
+            await self._store(record, revision)
+        return {"name": name, "state": self._draining.state(record), "left": self._draining.left(name)}
 
     async def raise_epoch(self, name: ClusterName, epoch: int) -> None:
         """Write down that a cluster's numbers go on in `epoch`, unless it is a later one already."""

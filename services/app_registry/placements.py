@@ -10,6 +10,9 @@ from outrider.spec.application import Destination
 
 REMOVING = "outrider.dev/removing"
 # Annotation of a cluster whose removal has begun: nothing is destined there any more.
+DRAINING = "outrider.dev/draining"
+# Annotation of a cluster: what runs there is to end. KEEP: its objects stay.
+KEEP = "keep"
 EPOCH = "outrider.dev/epoch"
 # Annotation of a cluster: the epoch below which its numbers may not go.
 
@@ -23,6 +26,9 @@ class Placements:
         # how many are for each cluster
         self._usable: set[ClusterName] = set()
         self._by_server: dict[str, ClusterName] = {}
+        # of usable clusters
+        self._draining: dict[str, ClusterName] = {}
+        # by name and by server
         self._destinations: dict[AppName, Destination] = {}
         self._waiting: dict[str, set[AppName]] = {}
         # cluster name or server -> the applications whose destination it may decide
@@ -30,7 +36,26 @@ class Placements:
 
     def resolve(self, destination: Destination) -> ClusterName:
         """Return the cluster that is meant at this moment; UnknownDestination says why there is none."""
-        return resolve(destination, self._usable, self._by_server)
+        try:
+            return resolve(destination, self._usable, self._by_server)
+        except UnknownDestination as error:
+            draining = self._draining.get(destination.name or destination.server)
+            if draining is None:
+                raise
+            raise UnknownDestination(
+                f"cluster {draining!r} is being drained and takes nothing new: set another spec.destination, or end "
+                f"that with `outrider cluster drain {draining} --cancel`"
+            ) from error
+
+    def is_draining(self, cluster: ClusterName) -> bool:
+        """Whether what runs on a cluster is to end."""
+        record = self.clusters.get(cluster)
+        return record is not None and DRAINING in record.annotations
+
+    def keeps_objects(self, cluster: ClusterName) -> bool:
+        """Whether the objects of what ends on a draining cluster stay."""
+        record = self.clusters.get(cluster)
+        return record is not None and record.annotations.get(DRAINING) == KEEP
 
     def place(self, destination: Destination, cluster: ClusterName | None) -> Place:
         """Return where an application is to run, as projects name places."""
@@ -50,11 +75,14 @@ class Placements:
         """Take in a cluster (None: it is gone); return the applications that it may concern."""
         before = self.clusters.pop(name, None)
         self._usable.discard(name)
-        if before is not None and self._by_server.get(before.server) == name:
-            del self._by_server[before.server]
+        for known in (self._by_server, self._draining):
+            for key in [key for key in (name, before.server if before else "") if known.get(key) == name]:
+                del known[key]
         if record is not None:
             self.clusters[name] = record
-            if REMOVING not in record.annotations:
+            if DRAINING in record.annotations:
+                self._draining |= {key: name for key in (name, record.server) if key}
+            elif REMOVING not in record.annotations:
                 self._usable.add(name)
                 if record.server:
                     self._by_server[record.server] = name

@@ -79,6 +79,7 @@ class Reconciler:
         try:
             cluster = self._fleet.placements.resolve(app.destination)
         except UnknownDestination as error:
+            await self._drain(app)
             await self._conditions.note(app.name, None, [Condition(INVALID_SPEC_ERROR, str(error))])
             return
         asked = app.asked(self._fleet.placements.place(app.destination, cluster))
@@ -108,6 +109,13 @@ class Reconciler:
         for place in self._generations.places(app.name):
             if place != cluster:
                 await self._tombstones.end(place, app.name, app.uid, propagation="")
+
+    async def _drain(self, app: App) -> None:
+        """End an application on clusters that are being drained."""
+        placements = self._fleet.placements
+        for place in filter(placements.is_draining, self._generations.places(app.name)):
+            propagation = "" if placements.keeps_objects(place) else app.propagation
+            await self._tombstones.end(place, app.name, app.uid, propagation=propagation)
 
     async def _remove(self, app: App) -> None:
         places = self._generations.places(app.name)

@@ -15,6 +15,7 @@ from app_registry.cluster_settings import ClusterSettings
 from app_registry.clusters import Clusters
 from app_registry.commands import Commands
 from app_registry.conditions import Conditions
+from app_registry.draining import Draining
 from app_registry.fleet import Fleet, Touched
 from app_registry.follow import following
 from app_registry.generations import Generations
@@ -146,8 +147,9 @@ class Registry:
             self.fleet, self._applications, self._projects, self._sets, self._settings_requests
         )
         self._clusters = Clusters(
-            js, self.fleet, self._identities, publisher, self._settings_requests, self._touch, clock
-        )
+            js, self.fleet, self._identities, publisher, self._settings_requests,
+            Draining(js, self.generations), self._touch, clock,
+        )  # fmt: skip
         self._repositories = Repositories(js, self.fleet, self._identities, clock)
         self._resync = Resync(connection, js, self.generations, self._tombstones, self._raise_epoch)
 

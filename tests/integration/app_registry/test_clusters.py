@@ -116,7 +116,7 @@ async def test_a_cluster_with_applications_is_removed_only_by_force_and_nothing_
     await served.deliver(edge, "menu")
     await served.ask("app.delete", name="menu")
     await edge.next()
-    with pytest.raises(RequestRefused, match="has 2 applications; delete or move them first"):
+    with pytest.raises(RequestRefused, match="has 2 applications; drain it first"):
         await served.ask("cluster.remove", name="shop1")
     await served.ask("cluster.remove", name="shop1", force=True)
     await served.gone("menu")

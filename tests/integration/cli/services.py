@@ -102,10 +102,17 @@ class Services:
         """`hub.registry.cluster.remove`."""
         name = arguments["name"]
         count = self.clusters[name]["applications"]
-        if count and not arguments.get("force"):
-            raise RequestRefused(f"{count} applications are destined for cluster {name!r}: give --force")
+        if count and not (arguments.get("force") or arguments.get("lost")):
+            raise RequestRefused(f"cluster {name!r} has {count} applications; drain it first")
         del self.clusters[name]
-        return {"name": name}
+        left = [{"app": "till", "resources": ["Deployment shop/till", "Service shop/till"]}]
+        return {"name": name, **({"left": left} if arguments.get("lost") else {})}
+
+    async def drain_cluster(self, arguments: dict[str, Any]) -> Any:
+        """`hub.registry.cluster.drain`."""
+        held = self.clusters[arguments["name"]]
+        held["state"] = "active" if arguments.get("cancel") else "draining"
+        return {"name": held["name"], "state": held["state"], "left": ["till"]}
 
     async def apply(self, arguments: dict[str, Any]) -> Any:
         """`hub.registry.app.apply`: applications in a dictionary of their own, the rest together by kind and name."""
@@ -309,7 +316,7 @@ class Services:
     def endpoints(self) -> dict[str, dict[str, Any]]:
         """Return the handlers by role and subject."""
         registry = {
-            "cluster.add": self.add_cluster, "cluster.remove": self.remove_cluster, "cluster.list": self._cluster_list,
+            "cluster.add": self.add_cluster, "cluster.remove": self.remove_cluster, "cluster.drain": self.drain_cluster, "cluster.list": self._cluster_list,
             "cluster.update": self.update_cluster,
             "cluster.get": self._cluster_get, "repo.add": self.add_repository, "repo.remove": self.remove_repository,
             "repo.list": self.list_repositories, "repo.key": self._repo_key, "app.apply": self.apply,

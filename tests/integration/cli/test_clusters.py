@@ -121,15 +121,31 @@ async def test_clusters_are_listed_over_all_pages(services: Services, outrider: 
     assert "n=3" in shown
 
 
-async def test_a_cluster_that_applications_are_destined_for_is_removed_by_force_only(
+async def test_a_cluster_with_applications_is_removed_only_as_lost_and_what_it_runs_is_told(
     services: Services, outrider: Outrider
 ) -> None:
     services.clusters["shop1"] = {"name": "shop1", "applications": 2}
     refused = await outrider("cluster", "remove", "shop1")
     assert refused.status == 1
-    assert "--force" in refused.stderr
-    assert (await outrider("cluster", "remove", "shop1", "--force")).stdout == "cluster/shop1 removed\n"
+    assert "drain it first" in refused.stderr
+    removed = await outrider("cluster", "remove", "shop1", "--lost")
+    assert removed.stdout.splitlines() == [
+        "cluster/shop1 removed",
+        "left behind of till: Deployment shop/till, Service shop/till",
+    ]
     assert services.clusters == {}
+
+
+async def test_draining_a_cluster_waits_for_a_persons_word(services: Services, outrider: Outrider) -> None:
+    services.clusters["shop1"] = {"name": "shop1", "applications": 2, "state": "active"}
+    asked = await outrider("cluster", "drain", "shop1")
+    assert asked.status != 0
+    assert "End 2 applications on cluster shop1 (their objects are deleted)?" in asked.stderr
+    assert services.clusters["shop1"]["state"] == "active"
+    drained = await outrider("cluster", "drain", "shop1", "--yes")
+    assert drained.stdout == "cluster/shop1 draining, 1 applications left\n"
+    assert "draining" in (await outrider("cluster", "list")).stdout
+    assert (await outrider("cluster", "drain", "shop1", "--cancel")).stdout == "cluster/shop1 active\n"
 
 
 async def test_a_cluster_is_shown_with_its_presence(services: Services, outrider: Outrider) -> None:

@@ -61,7 +61,7 @@ async def test_a_hub_does_all_that_the_commands_ask(hub: Up, outrider: Outrider,
     assert "git.invalid" in (await outrider("repo", "list", *here)).stdout
     assert (await outrider("cluster", "remove", "shop1", *here)).status == 1
     assert (await outrider("app", "delete", "till", *here)).stdout == "application/till deleting\n"
-    assert (await outrider("cluster", "remove", "shop1", "--force", *here)).status == 0
+    assert (await outrider("cluster", "remove", "shop1", "--lost", *here)).status == 0
 
 
 async def test_an_application_that_is_refused_is_told_with_file_document_and_field(
