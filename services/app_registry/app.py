@@ -17,7 +17,14 @@ from outrider.names import AppName
 from outrider.records import ApplicationRecord
 from outrider.spec.application import DEFAULT_PROJECT, ApplicationSpec, Destination
 from outrider.spec.document import InvalidManifest
-from outrider.spec.metadata import EDGE_ANNOTATIONS, Propagation, propagation
+from outrider.spec.metadata import (
+    EDGE_ANNOTATIONS,
+    RENDER,
+    Propagation,
+    RenderPlace,
+    is_render_place,
+    propagation,
+)
 from outrider.spec.problems import problems
 
 SHARED_MAX = 8192
@@ -43,6 +50,8 @@ class App:
     deleting: bool
     cascade: bool
     propagation: Propagation
+    render: RenderPlace | None = None
+    # where it wants to be rendered; None: where its cluster's applications are
 
     @property
     def is_automated(self) -> bool:
@@ -103,6 +112,7 @@ def from_record(name: AppName, revision: int, record: ApplicationRecord) -> App:
         deleting=record.deleting,
         cascade=record.cascade,
         propagation="background" if _propagation(record) == "background" else "foreground",
+        render=_render(record),
     )
 
 
@@ -111,10 +121,19 @@ def _place(destination: Destination) -> dict[str, Any]:
 
 
 def _annotations(record: ApplicationRecord) -> dict[str, Any]:
+    found = {key: value for key, value in _annotated(record).items() if key in EDGE_ANNOTATIONS}
+    return {"annotations": found} if found else {}
+
+
+def _render(record: ApplicationRecord) -> RenderPlace | None:
+    place = str(_annotated(record).get(RENDER) or "")
+    return place if is_render_place(place) else None
+
+
+def _annotated(record: ApplicationRecord) -> dict[str, Any]:
     metadata = record.manifest.get("metadata")
     annotations = metadata.get("annotations") if isinstance(metadata, dict) else None
-    found = {key: value for key, value in (annotations or {}).items() if key in EDGE_ANNOTATIONS}
-    return {"annotations": found} if found else {}
+    return annotations or {}
 
 
 def _propagation(record: ApplicationRecord) -> str:

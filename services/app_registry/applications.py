@@ -207,12 +207,13 @@ class Applications:
         }
 
     async def get(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Return one application. {name} -> {name, uid, cluster, manifest, conditions, deleting, desired}."""
+        """Return one application. {name} -> {name, uid, cluster, manifest, conditions, deleting, desired, render}."""
         name = arguments.app(request)
         record, _ = await self._stored(name)
         cluster = self._fleet.placements.of(name)
         published = self._generations.get(cluster, name) if cluster is not None else None
         conditions = self._fleet.conditions.get(name)
+        app = self._fleet.applications.get(name)
         desired = None
         if published is not None and published.last.digest is not None:
             desired = {
@@ -228,6 +229,7 @@ class Applications:
             "conditions": conditions.conditions if conditions else [],
             "deleting": record.deleting,
             "desired": desired,
+            "render": "edge" if app is not None and self._fleet.renders_at_edge(app) else "hub",
         }
 
     async def delete(self, request: dict[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 from outrider.bus.services import RequestRefused
 from outrider.names import AppName, ClusterName, InvalidName, app_name, cluster_name, project_name
+from outrider.spec.metadata import is_render_place
 from outrider.spec.schedule import time_zone as checked_zone
 
 T = TypeVar("T")
@@ -70,6 +71,14 @@ def time_zone(arguments: dict[str, Any]) -> str:
         return checked_zone(given) if given else given
     except ValueError as error:
         raise RequestRefused(f"time_zone: {error}") from error
+
+
+def render(arguments: dict[str, Any]) -> str:
+    """Return where applications are rendered; empty: at the hub."""
+    given = optional(arguments, "render", str) or ""
+    if given and not is_render_place(given):
+        raise RequestRefused(f"render: is edge or hub, not {given[:40]!r}")
+    return "" if given == "hub" else given
 
 
 def page(arguments: dict[str, Any]) -> tuple[str, int]:

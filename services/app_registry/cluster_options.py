@@ -9,6 +9,7 @@ from typing import Any
 
 from app_registry import arguments
 from outrider.bus.services import RequestRefused
+from outrider.spec.metadata import RENDER
 
 TIME_ZONE = "outrider.dev/time-zone"
 # Where its windows are read.
@@ -28,6 +29,8 @@ class Option:
     text: Callable[[dict[str, Any]], str]
     # of a request that names it; RequestRefused
     shown: Callable[[str], Any]
+    is_told: bool = True
+    # whether its agent has to know
 
 
 def _bytes(argument: str, least: int) -> Callable[[dict[str, Any]], str]:
@@ -48,6 +51,8 @@ OPTIONS = (
     Option("time_zone", TIME_ZONE, arguments.time_zone, str),
     Option("bytes_per_second", BYTES_PER_SECOND, _bytes("bytes_per_second", BYTES_PER_SECOND_LEAST), _count),
     Option("bytes_per_day", BYTES_PER_DAY, _bytes("bytes_per_day", BYTES_PER_DAY_LEAST), _count),
+    # What an agent renders, it is told application by application.
+    Option("render", RENDER, arguments.render, lambda text: text or "hub", is_told=False),
 )
 
 
@@ -59,11 +64,11 @@ def annotated(annotations: Mapping[str, str], request: dict[str, Any]) -> dict[s
 
 def has_any(annotations: Mapping[str, str]) -> bool:
     """Whether the cluster has to be told of any."""
-    return any(option.annotation in annotations for option in OPTIONS)
+    return any(option.is_told and option.annotation in annotations for option in OPTIONS)
 
 
 def shown(annotations: Mapping[str, str]) -> dict[str, Any]:
-    """Return the options as requests name them; 0 or empty: not set."""
+    """Return the options as requests name them; 0 or empty (of `render`: hub): not set."""
     return {option.argument: option.shown(annotations.get(option.annotation, "")) for option in OPTIONS}
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 
 from app_registry import cluster_options
-from app_registry.desired import Content, spec_digest
+from app_registry.desired import NO_BUNDLE, Content, spec_digest
 from app_registry.fleet import Fleet
 from app_registry.generations import Generations
 from app_registry.placements import REMOVING
@@ -25,7 +25,6 @@ log = structlog.get_logger()
 OWN = ("timeZone", "link")
 # Keys of a settings record that differ by cluster.
 SETTINGS_UID = bytes(16)
-NO_BUNDLE = b""
 
 
 def wanted(settings: SettingsRecord, cluster: ClusterRecord) -> dict[str, Any]:

@@ -82,6 +82,11 @@ class Commands:
             raise RequestRefused(reply.error)
         return reply.body
 
+    async def tell(self, cluster: ClusterName, verb: str, arguments: dict[str, Any]) -> None:
+        """Send a command whose answer nobody waits for; one that nobody hears is lost."""
+        command = Command(f"{self._rng.getrandbits(REQUEST_ID_BITS):x}", arguments)
+        await self._connection.publish(subjects.command(cluster, verb), command.pack())
+
     @contextmanager
     def _expecting(
         self, cluster: ClusterName, request_id: str, limit: asyncio.Timeout

@@ -16,6 +16,9 @@ PATCH_MAX_BYTES = 4 << 10
 EMPTY_BUNDLE = delta.digest(codec.canonical([]))
 COMPARISON_ERROR = "ComparisonError"
 INVALID_SPEC_ERROR = "InvalidSpecError"
+RENDER_FIELD = "render"
+NO_BUNDLE = b""
+# The digest of a record that holds none.
 _COMMIT_CHARS = 40
 
 
@@ -31,13 +34,26 @@ class Last:
     cascade: bool = False
     propagation: str = ""
     # of a tombstone: how the objects go
+    follows: bool = False
+    # whether the edge renders it, from Git
+
+    @property
+    def is_at_edge(self) -> bool:
+        """Whether it has the edge render, or stay at what it rendered."""
+        return self.digest == NO_BUNDLE and bool(self.spec_digest)
 
     @classmethod
     def of(cls, record: Desired) -> "Last":
         """Return what decides of a record."""
         propagation = str(record.spec.get("propagation", "")) if record.is_tombstone else ""
         return cls(
-            record.uid, spec_digest(record.spec), record.revision, record.digest, record.cascade, propagation
+            record.uid,
+            spec_digest(record.spec),
+            record.revision,
+            record.digest,
+            record.cascade,
+            propagation,
+            record.digest == NO_BUNDLE and bool(_sources_in(record.spec)),
         )
 
 
@@ -101,6 +117,23 @@ def decide(intent: Intent, rendering: RenderingRecord | None, last: Last | None)
     content = _content(intent, rendering, last)
     wanted = Last(content.uid, spec_digest(content.spec), content.revision, content.digest)
     return Decision(None if wanted == last else content, conditions)
+
+
+def decide_at_edge(intent: Intent, sources: dict[str, Any], last: Last | None) -> Decision:
+    """Return the record to publish of an application that its edge renders; `sources`: `messages.Desired.spec["render"]`."""
+    content = Content(intent.uid, {**intent.spec, RENDER_FIELD: sources}, digest=NO_BUNDLE)
+    wanted = Last(content.uid, spec_digest(content.spec), "", NO_BUNDLE, follows=True)
+    return Decision(None if wanted == last else content)
+
+
+def frozen(record: Desired) -> Content:
+    """Return the record by which an edge that renders an application stays at what it has."""
+    return Content(record.uid, {**record.spec, RENDER_FIELD: {}}, digest=NO_BUNDLE)
+
+
+def _sources_in(spec: dict[str, Any]) -> Any:
+    render = spec.get(RENDER_FIELD)
+    return render.get("sources") if isinstance(render, dict) else None
 
 
 def tombstone(uid: bytes, *, propagation: str, status_revision: int) -> Content:

@@ -6,7 +6,7 @@ Each `put_*` takes one change of a bucket and returns what must be looked at aga
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
 from pydantic import ValidationError
@@ -16,7 +16,7 @@ from app_registry.origins import Origins
 from app_registry.placements import Placements
 from app_registry.project import Project
 from app_registry.projects import Projects
-from app_registry.sources import User, WantedSources, needed, wanted
+from app_registry.sources import Needs, User, WantedSources, needed, wanted
 from outrider.bus.buckets import Change
 from outrider.codec import MalformedMessage, Message
 from outrider.names import AppName, ClusterName, from_token
@@ -33,6 +33,7 @@ from outrider.records import (
     SourceRecord,
 )
 from outrider.spec.app_project import AppProjectSpec
+from outrider.spec.application import DEFAULT_PROJECT
 from outrider.spec.document import InvalidManifest
 
 log = structlog.get_logger()
@@ -83,9 +84,26 @@ class Fleet:
             if not cluster or self.placements.of(name) == cluster:
                 yield name
 
+    def rendering_key(self, app: AppName) -> str:
+        """Return the key of the rendering that counts for an application; empty if the hub renders none for it."""
+        return self._used.get(app, "")
+
     def rendering_of(self, app: AppName) -> RenderingRecord | None:
         """Return the rendering that counts for an application, if there is one yet."""
         return self.renderings.get(self._used.get(app, ""))
+
+    def renders_at_edge(self, app: App) -> bool:
+        """Whether an application's edge pulls Git and renders it; the hub's renderers then have nothing to do with it."""
+        if app.render is not None:
+            return app.render == "edge"
+        return self.placements.renders_at_edge(self.placements.of(app.name))
+
+    def sources_for_edge(self, app: App) -> dict[str, Any]:
+        """Return what an edge needs to know to render an application: `messages.Desired.spec["render"]`."""
+        origins = [self.origins.origin(model.address) for model in app.source.models]
+        _, record = app.source.wanted(Needs.APPLICATION, _user(app), origins)
+        project = {} if app.project == DEFAULT_PROJECT else {"project": app.project}
+        return {"sources": record.all_sources, **project}
 
     def source_of(self, app: AppName) -> SourceRecord | None:
         """Return what is rendered for an application."""
@@ -128,7 +146,13 @@ class Fleet:
     def put_cluster(self, change: Change) -> Touched:
         """Take in one change of bucket `clusters`."""
         name, record = ClusterName(change.key), _unpacked(ClusterRecord, change)
-        return Touched(self.placements.put_cluster(name, record), clusters={name})
+        touched = Touched(self.placements.put_cluster(name, record), clusters={name})
+        for app in touched.apps:
+            known = self.applications.get(app)
+            # Its cluster may say now that it is rendered there, or that it is not.
+            if known is not None and self.renders_at_edge(known) == (app in self._used):
+                touched.sources |= self._want(app)
+        return touched
 
     def put_project(self, change: Change) -> Touched:
         """Take in one change of bucket `projects`: its applications may be permitted more, or less, from here on."""
@@ -196,11 +220,14 @@ class Fleet:
         """Note what an application wants rendered; return the sources whose record must be looked at."""
         app = self.applications.get(name)
         self._used.pop(name, None)
-        if app is None or app.deleting:
+        if app is None or app.deleting or self.renders_at_edge(app):
             return self.wanted.want(name, {})
-        user = User(name, app.destination.namespace, app.project)
-        self._used[name], records = wanted(user, app.source, self.origins.origin, self.renderings)
+        self._used[name], records = wanted(_user(app), app.source, self.origins.origin, self.renderings)
         return self.wanted.want(name, records)
+
+
+def _user(app: App) -> User:
+    return User(app.name, app.destination.namespace, app.project)
 
 
 def _unpacked(kind: type[M], change: Change) -> M | None:

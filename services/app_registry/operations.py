@@ -1,7 +1,8 @@
 """What a person may ask of an application's cluster: `hub.registry.app.sync`, `terminate`, `refresh`, `rollback`, …
 
 The agent does it and answers; the hub finds the cluster, checks the arguments, and says in a sentence when nobody is there. A sync
-of another revision than the desired one is rendered first: the agent is told the bundle, and fetches it as any other.
+of another revision than the desired one is rendered first: the agent is told the bundle, and fetches it as any other; or the
+revision alone, where it renders the application itself.
 """
 
 import asyncio
@@ -100,7 +101,9 @@ class Operations:
             raise RequestRefused(f"application {app.name!r} is not permitted: {error}") from error
 
     async def _other_revision(self, app: App, cluster: ClusterName, revision: str) -> _Arguments:
-        """Return the bundle of a revision that is not the desired one; nothing if it is."""
+        """Return the bundle of a revision that is not the desired one; nothing if it is, the revision where its edge renders it."""
+        if self._fleet.renders_at_edge(app):
+            return {"revision": revision} if revision else {}
         published = self._generations.get(cluster, app.name)
         at = unpacked_revision(published.last.revision) if published else ""
         if not revision or revision in (at, at[:SHORT_REVISION_CHARS]):
@@ -137,12 +140,20 @@ class Operations:
         )
         if not revisions and answer is None:
             raise RequestRefused("; ".join(failed))
-        result = answer.get("result") if isinstance(answer, dict) else None
-        return {"app": app.name, "result": result or "refreshed", "revisions": revisions, "warnings": failed}
+        said = answer if isinstance(answer, dict) else {}
+        return {
+            "app": app.name,
+            "result": said.get("result") or "refreshed",
+            # By the edge that renders it, or by the hub's renderers.
+            "revisions": said.get("revisions") or revisions,
+            "warnings": [*failed, *(said.get("warnings") or [])],
+        }
 
     async def _refreshed(self, app: App, failed: list[str]) -> dict[str, Any]:
-        """Have an application's repositories fetched; return what each is at."""
+        """Have an application's repositories fetched, unless its edge does that; return what each is at."""
         revisions: dict[str, Any] = {}
+        if self._fleet.renders_at_edge(app):
+            return revisions
         for url in app.source.urls:
             origin = self._fleet.origins.origin(url)
             try:

@@ -7,6 +7,7 @@ from app_registry.project import Place
 from outrider.names import AppName, ClusterName
 from outrider.records import ClusterRecord
 from outrider.spec.application import Destination
+from outrider.spec.metadata import RENDER
 
 REMOVING = "outrider.dev/removing"
 # Annotation of a cluster whose removal has begun: nothing is destined there any more.
@@ -66,6 +67,11 @@ class Placements:
     def of(self, app: AppName) -> ClusterName | None:
         """Return the cluster that an application is for; None if its destination is not known."""
         return self._placed.get(app)
+
+    def renders_at_edge(self, cluster: ClusterName | None) -> bool:
+        """Whether a cluster's applications are rendered there unless they say otherwise."""
+        record = self.clusters.get(cluster) if cluster is not None else None
+        return record is not None and record.annotations.get(RENDER) == "edge"
 
     def with_server(self, server: str) -> ClusterName | None:
         """Return the cluster that is registered with a server URL."""

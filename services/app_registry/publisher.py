@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import structlog
 
-from app_registry.desired import Content
+from app_registry.desired import Content, frozen
 from app_registry.generations import Generations
 from outrider import subjects
 from outrider.bus.jetstream import JetStream
@@ -66,12 +66,19 @@ class Publisher:
 
         ForgedRecord if that is not this hub's own: to sign it would make it true.
         """
-        stored = await self._js.last(DESIRED.name, subjects.desired(cluster, app))
-        record = Desired.unpack(unseal(stored.data, self._keys, cluster, app))
+        record = await self._stored(cluster, app)
         content = Content(
             record.uid, record.spec, record.revision, record.digest, record.base, record.patch, record.cascade
         )
         await self.publish(cluster, app, content)
+
+    async def freeze(self, cluster: ClusterName, app: AppName) -> None:
+        """Have an edge that renders an application stay at what it has. ForgedRecord: see `renew`."""
+        await self.publish(cluster, app, frozen(await self._stored(cluster, app)))
+
+    async def _stored(self, cluster: ClusterName, app: AppName) -> Desired:
+        stored = await self._js.last(DESIRED.name, subjects.desired(cluster, app))
+        return Desired.unpack(unseal(stored.data, self._keys, cluster, app))
 
     async def purge(self, cluster: ClusterName, app: AppName, seq: int) -> None:
         """Drop what the stream holds of an application up to `seq`; a newer record stays. Idempotent."""

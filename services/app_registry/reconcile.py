@@ -2,8 +2,8 @@
 
 1. A record signed in an epoch that is over is signed again.
 2. An application that is being deleted gets a tombstone where it has a record; once all are carried out it is forgotten.
-3. Any other: resolve its destination, ask its project, decide its record, publish it if it differs, then end it where it
-   was before.
+3. Any other: resolve its destination, ask its project, decide its record (with its bundle, or with its sources where the edge
+   renders it), publish it if it differs, then end it where it was before.
 4. Whatever keeps it from its newest revision is stored as conditions.
 
 Each step may fail and be repeated. Nothing is removed because something is absent: an application without a stored record
@@ -16,12 +16,22 @@ import structlog
 
 from app_registry.app import App
 from app_registry.conditions import Conditions
-from app_registry.desired import INVALID_SPEC_ERROR, Condition, Content, decide
+from app_registry.desired import (
+    INVALID_SPEC_ERROR,
+    Condition,
+    Content,
+    Decision,
+    Intent,
+    Last,
+    decide,
+    decide_at_edge,
+)
 from app_registry.destinations import UnknownDestination
 from app_registry.fleet import Fleet
 from app_registry.generations import Generations
 from app_registry.projects import NotPermitted
 from app_registry.publisher import Publisher
+from app_registry.returning import Returning
 from app_registry.tombstones import Tombstones
 from outrider.bus.buckets import KeyValue
 from outrider.identity.signatures import ForgedRecord
@@ -40,11 +50,13 @@ class Reconciler:
         publisher: Publisher,
         tombstones: Tombstones,
         conditions: Conditions,
+        returning: Returning,
         applications: KeyValue,
         sources: KeyValue,
     ) -> None:
         self._fleet, self._generations = fleet, generations
         self._publisher, self._tombstones, self._conditions = publisher, tombstones, conditions
+        self._returning = returning
         self._applications, self._sources = applications, sources
 
     async def bring_application(self, name: AppName) -> None:
@@ -87,16 +99,34 @@ class Reconciler:
             project = self._fleet.projects.permitting(app.project, asked)
         except NotPermitted as error:
             # What runs stays as it was permitted once: a rule that is changed by mistake must not empty a shop.
+            await self._freeze(cluster, app.name)
             refusals = [Condition(INVALID_SPEC_ERROR, refusal) for refusal in error.refusals]
             await self._conditions.note(app.name, cluster, refusals)
             return
         published = self._generations.get(cluster, app.name)
         last = published.last if published else None
-        decision = decide(app.intent(project.for_edge(asked)), self._fleet.rendering_of(app.name), last)
+        decision = await self._decide(app, app.intent(project.for_edge(asked)), last)
         if decision.content is not None:
             await self._publish(cluster, app, decision.content)
         await self._leave_others(cluster, app)
         await self._conditions.note(app.name, cluster, decision.conditions)
+
+    async def _decide(self, app: App, intent: Intent, last: Last | None) -> Decision:
+        if self._fleet.renders_at_edge(app):
+            return decide_at_edge(intent, self._fleet.sources_for_edge(app), last)
+        if last is not None and last.is_at_edge:
+            return decide(intent, await self._returning.rendering(app), last)
+        return decide(intent, self._fleet.rendering_of(app.name), last)
+
+    async def _freeze(self, cluster: ClusterName, name: AppName) -> None:
+        """Keep an edge that renders an application from following what is not permitted any more."""
+        published = self._generations.get(cluster, name)
+        if published is None or not published.last.follows:
+            return
+        try:
+            await self._publisher.freeze(cluster, name)
+        except ForgedRecord as error:
+            log.warning("record not frozen", cluster=cluster, app=name, reason=str(error))
 
     async def _publish(self, cluster: ClusterName, app: App, content: Content) -> None:
         await self._publisher.publish(cluster, app.name, content)

@@ -16,6 +16,7 @@ from app_registry.clusters import Clusters
 from app_registry.commands import Commands
 from app_registry.conditions import Conditions
 from app_registry.draining import Draining
+from app_registry.edge_refresh import EdgeRefresh
 from app_registry.fleet import Fleet, Touched
 from app_registry.follow import following
 from app_registry.generations import Generations
@@ -26,6 +27,7 @@ from app_registry.publisher import Publisher
 from app_registry.reconcile import Reconciler
 from app_registry.repositories import Repositories
 from app_registry.resync import Resync
+from app_registry.returning import Returning
 from app_registry.set_requests import SetRequests
 from app_registry.settings import Settings
 from app_registry.settings_requests import SettingsRequests
@@ -120,6 +122,7 @@ class Registry:
             publisher,
             self._tombstones,
             Conditions(KeyValue(js, CONDITIONS), self.fleet, clock),
+            Returning(connection, js, self.fleet),
             KeyValue(js, APPLICATIONS),
             KeyValue(js, SOURCES),
         )
@@ -151,6 +154,7 @@ class Registry:
             Draining(js, self.generations), self._touch, clock,
         )  # fmt: skip
         self._repositories = Repositories(js, self.fleet, self._identities, clock)
+        self._edge_refresh = EdgeRefresh(self.fleet, self._commands)
         self._resync = Resync(connection, js, self.generations, self._tombstones, self._raise_epoch)
 
     async def serve(self) -> None:
@@ -189,6 +193,7 @@ class Registry:
             *self._settings_requests.endpoints(),
             *self._clusters.endpoints(),
             *self._repositories.endpoints(),
+            *self._edge_refresh.endpoints(),
         ]
 
     def _on_touched(self, touched: Touched) -> None:

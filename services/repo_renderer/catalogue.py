@@ -41,6 +41,10 @@ class Catalogue:
         """Return every place that a source lies in."""
         return list(self._sources)
 
+    def knows(self, key: str) -> bool:
+        """Whether a source is wanted."""
+        return key in self._wanted
+
     def access(self, address: str) -> RepositoryAccess:
         """Return how to reach a repository; AccessNotGiven if its credentials are another renderer's."""
         record = self._repositories.get(repository_key(address)) or self._like(address)

@@ -73,7 +73,7 @@ async def work(settings: Settings, connection: Connection, checkouts: Checkouts,
     )
     on_request = OnRequest(catalogue, checkouts, preparation, renderings)
     endpoints = [
-        Endpoint("refresh", render(settings.pool, "refresh"), _refresh(repositories)),
+        Endpoint("refresh", render(settings.pool, "refresh"), _refresh(repositories, catalogue)),
         Endpoint("render", render(settings.pool, "render"), on_request.render),
     ]
     known = [asyncio.Event() for _ in range(3)]
@@ -91,9 +91,12 @@ async def work(settings: Settings, connection: Connection, checkouts: Checkouts,
         log.info("renderer started", pool=settings.pool)
 
 
-def _refresh(repositories: Repositories) -> Any:
+def _refresh(repositories: Repositories, catalogue: Catalogue) -> Any:
     async def refresh(arguments: dict[str, Any]) -> Any:
-        url = arguments.get("url")
+        """Look at a repository (without `url`: at all). {url?, key?: of a source that must be known} -> {revisions}."""
+        url, key = arguments.get("url"), arguments.get("key")
+        if key is not None and not catalogue.knows(str(key)):
+            raise RequestRefused("nothing is known of that source yet")
         try:
             return {"revisions": await repositories.refresh(None if url is None else str(url))}
         except KeyError as error:

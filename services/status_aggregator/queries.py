@@ -217,7 +217,8 @@ class Queries:
             "observed_at_ms": seen.observed_at_ms if seen else 0,
             "received_at_ms": seen.received_at_ms if seen else 0,
             "heard_at_ms": cluster.heard_at_ms,
-            "desired_revision": wanted.revision if wanted and not wanted.is_tombstone else "",
+            "desired_revision": row.desired_revision,
+            "rendered_at": "edge" if wanted and wanted.at_edge else "hub",
             "delivered": row.delivered,
             "deleting": application.deleting,
         }

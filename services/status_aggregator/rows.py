@@ -37,12 +37,14 @@ class Wanted(NamedTuple):
     generation: tuple[int, int]
     revision: str
     is_tombstone: bool
+    at_edge: bool = False
+    # The edge renders it: which revision it is to be at, it finds out itself.
 
     @classmethod
     def of(cls, record: Desired) -> "Wanted":
         """Return what lists need of a record."""
         revision = record.revision.hex() if isinstance(record.revision, bytes) else record.revision
-        return cls((record.epoch, record.counter), revision, record.is_tombstone)
+        return cls((record.epoch, record.counter), revision, record.is_tombstone, record.digest == b"")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,16 +84,21 @@ class Row(NamedTuple):
     revision: str
     message: str
     delivered: bool
+    desired_revision: str = ""
+    # the one to be at; where the edge renders and works on the newest record, the one that it is at. Empty: not known
 
 
 def row(application: Application, cluster: ClusterName, wanted: Wanted | None, seen: Seen | None) -> Row:
     """Put together what is shown."""
     delivered = seen is not None and wanted is not None and is_delivered(wanted, seen.reported)
+    desired = "" if wanted is None or wanted.is_tombstone else wanted.revision
     said = "; ".join(message for _, message in application.conditions)
     if seen is None:
         message = said or _awaited(application, cluster, wanted)
-        return Row(UNKNOWN, UNKNOWN, "", message[:MESSAGE_MAX_CHARS], False)
+        return Row(UNKNOWN, UNKNOWN, "", message[:MESSAGE_MAX_CHARS], False, desired)
     reported = seen.reported
+    if delivered and wanted is not None and wanted.at_edge:
+        desired = reported.revision
     stands = delivered or not reported.is_newest
     # Of what the edge has said since, nothing can be told but that.
     message = said or (reported.message if stands else _undelivered(wanted, reported.revision))
@@ -101,12 +108,17 @@ def row(application: Application, cluster: ClusterName, wanted: Wanted | None, s
         reported.revision,
         message[:MESSAGE_MAX_CHARS],
         delivered,
+        desired,
     )
 
 
 def is_delivered(wanted: Wanted, reported: document.Reported) -> bool:
-    """Whether an edge works on the newest record."""
-    if wanted.is_tombstone or reported.revision != wanted.revision:
+    """Whether an edge works on the newest record. One that renders says on which it does; of any other, the revision tells."""
+    if wanted.is_tombstone:
+        return False
+    if wanted.at_edge:
+        return reported.generation is not None and reported.generation >= wanted.generation
+    if reported.revision != wanted.revision:
         return False
     return reported.generation is None or reported.generation >= wanted.generation
 
@@ -124,6 +136,10 @@ def _undelivered(wanted: Wanted | None, revision: str) -> str:
         return "the hub has no desired state of it yet"
     if wanted.is_tombstone:
         return "to be removed; the cluster has not confirmed it yet"
+    if wanted.at_edge:
+        return (
+            f"its newest state has not reached the cluster, which renders it; it is at {revision or 'none'}"
+        )
     if revision == wanted.revision:
         return f"a newer state of revision {wanted.revision} has not reached the cluster yet"
     return f"revision {wanted.revision} has not reached the cluster yet; it is at {revision or 'none'}"

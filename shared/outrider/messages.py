@@ -19,7 +19,9 @@ class Desired(Message):
     """What one application on one cluster should be. Travels sealed (`identity.signatures`) as `fleet.<c>.desired.<app>`.
 
     A tombstone has no digest: the application is to go, `cascade` says whether its objects go with it. An empty digest is a
-    record without a bundle: the cluster's settings (`subjects.SETTINGS`), whose spec says it all.
+    record without a bundle: the cluster's settings (`subjects.SETTINGS`), whose spec says it all, or an application that the
+    edge renders itself, from `spec["render"]`: {"sources": Argo CD's, set fields only, "project": where it is not the default
+    one}. Without sources there it stays at what was rendered last.
     """
 
     VERSION: ClassVar[int] = 1

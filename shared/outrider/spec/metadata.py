@@ -1,6 +1,6 @@
 """An Application's metadata: names are checked, what a cluster added to a pasted manifest is dropped."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeGuard, get_args
 
 from pydantic import AfterValidator, Field, field_validator
 
@@ -9,6 +9,7 @@ from outrider.spec.model import Model, refused
 from outrider.spec.sync_policy import duration
 
 Propagation = Literal["foreground", "background"]
+RenderPlace = Literal["edge", "hub"]
 
 CASCADE_FINALIZER = "resources-finalizer.argocd.argoproj.io"
 _CASCADE_FINALIZERS = {
@@ -38,6 +39,10 @@ EDGE_ANNOTATIONS = frozenset(
     }
 )
 # What an agent has to know of an application's annotations; the others stay at the hub.
+RENDER = "outrider.dev/render"
+# Where an application is rendered; on a cluster, where those are that don't say so.
+HUB_ANNOTATIONS = frozenset({RENDER})
+# What the hub acts by.
 _SERVER_FIELDS = (
     "managedFields", "resourceVersion", "uid", "creationTimestamp", "generation", "selfLink",
     "deletionTimestamp", "deletionGracePeriodSeconds",
@@ -79,6 +84,13 @@ class Metadata(Model):
             duration(annotations[SYNC_TIMEOUT])
         return annotations
 
+    @field_validator("annotations")
+    @classmethod
+    def _render(cls, annotations: dict[str, str]) -> dict[str, str]:
+        if RENDER in annotations and not is_render_place(annotations[RENDER]):
+            raise ValueError(f"{RENDER} is edge or hub, not {annotations[RENDER][:40]!r}")
+        return annotations
+
     @property
     def cascades(self) -> bool:
         """Whether the objects go when the application is deleted: Argo CD's finalizer says so."""
@@ -94,6 +106,11 @@ class Metadata(Model):
         return {key: value for key, value in self.annotations.items() if key in EDGE_ANNOTATIONS}
 
 
+def is_render_place(text: str) -> TypeGuard[RenderPlace]:
+    """Tell whether a text says where to render."""
+    return text in get_args(RenderPlace)
+
+
 def cleaned(metadata: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """Return metadata without what a cluster and kubectl add, and warnings about what was dropped besides."""
     warnings = []
@@ -106,6 +123,6 @@ def cleaned(metadata: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
             key: value for key, value in annotations.items() if key not in (LAST_APPLIED, REFRESH)
         }
         for key in sorted(str(key) for key in annotations):
-            if key.startswith(OUTRIDER_PREFIX) and key not in EDGE_ANNOTATIONS:
+            if key.startswith(OUTRIDER_PREFIX) and key not in EDGE_ANNOTATIONS | HUB_ANNOTATIONS:
                 warnings.append(f"metadata.annotations[{key}]: unknown, so it has no effect")
     return {key: value for key, value in kept.items() if value not in (None, {}, [])}, warnings

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from app_registry.cluster_settings import NO_BUNDLE
+from app_registry.desired import NO_BUNDLE
 from outrider.bus.buckets import KeyValue
 from outrider.bus.jetstream import JetStream
 from outrider.bus.services import RequestRefused

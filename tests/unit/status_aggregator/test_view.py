@@ -32,6 +32,11 @@ def wanted(revision: str = "r1", counter: int = 1, *, tombstone: bool = False) -
     return Wanted((1, counter), revision, tombstone)
 
 
+def there(counter: int = 1) -> Wanted:
+    """A record whose edge renders it."""
+    return Wanted((1, counter), "", False, at_edge=True)
+
+
 changes = st.one_of(
     st.tuples(st.just("application"), st.sampled_from(APPS), st.sampled_from([*CLUSTERS, "https://one", "nowhere", None])),
     st.tuples(st.just("told"), st.sampled_from(APPS), st.sampled_from([*CLUSTERS, ""])),
@@ -141,6 +146,16 @@ def test_in_which_order_facts_become_known_makes_no_difference(
             wanted(counter=2), seen(generation=(1, 1)), "OutOfSync", False,
             "a newer state of revision r1 has not reached the cluster yet",
         ),
+        (there(), seen(revision="r7", generation=(1, 1)), "Synced", True, ""),
+        (there(), seen(revision="r7", generation=(1, 2)), "Synced", True, ""),
+        (
+            there(2), seen(revision="r7", generation=(1, 1)), "OutOfSync", False,
+            "its newest state has not reached the cluster, which renders it; it is at r7",
+        ),
+        (
+            there(), seen(), "OutOfSync", False,
+            "its newest state has not reached the cluster, which renders it; it is at r1",
+        ),
         (wanted(tombstone=True), seen(), "OutOfSync", False, "to be removed; the cluster has not confirmed it yet"),
         (None, seen(), "OutOfSync", False, "the hub has no desired state of it yet"),
         (None, None, "Unknown", False, "waiting for its first rendering"),
@@ -152,6 +167,18 @@ def test_what_is_shown_tells_whether_the_newest_state_has_reached_its_edge(
 ) -> None:
     shown = row(application("shop1"), CLUSTERS[0], record, heard)
     assert (shown.sync, shown.delivered, shown.message) == (sync, delivered, message)
+
+
+def test_an_application_that_its_edge_renders_is_to_be_at_what_the_edge_found() -> None:
+    def desired(record: Wanted, heard: Seen | None) -> str:
+        return row(application("shop1"), CLUSTERS[0], record, heard).desired_revision
+
+    assert desired(there(), seen(revision="r7", generation=(1, 1))) == "r7"
+    assert desired(there(2), seen(revision="r7", generation=(1, 1))) == ""
+    assert desired(there(), None) == ""
+    assert desired(wanted("r2"), seen()) == "r2"
+    assert desired(wanted("r2"), None) == "r2"
+    assert desired(wanted("r2", tombstone=True), seen()) == ""
 
 
 def test_what_the_hub_has_to_say_comes_before_what_the_edge_says() -> None:
@@ -195,8 +222,9 @@ def test_a_manifest_says_where_its_application_goes_and_whose_it_is() -> None:
 
 
 def test_a_commit_is_shown_as_people_write_it() -> None:
-    assert Wanted.of(Desired(b"", 1, 2, {}, bytes(20), b"d")) == ((1, 2), "0" * 40, False)
+    assert Wanted.of(Desired(b"", 1, 2, {}, bytes(20), b"d")) == ((1, 2), "0" * 40, False, False)
     assert Wanted.of(Desired(b"", 1, 2, {})).is_tombstone
+    assert Wanted.of(Desired(b"", 1, 2, {}, digest=b"")).at_edge
 
 
 @given(st.lists(st.tuples(st.booleans(), st.text("abc", min_size=1, max_size=2))), st.text("abc", max_size=2))
