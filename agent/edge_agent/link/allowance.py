@@ -18,6 +18,8 @@ CONDITION = "LinkBudgetSpent"
 _DAY, _SPENT = "link_day", "link_spent"
 NOTED_PARTS = 50
 # Of a day's budget: written down whenever another part is used up.
+TOLD_BYTES = 64 << 10
+# The hub is told of so much more, or of another tenth of a day's budget, at once; of less with the next heartbeat.
 
 
 class Allowance:
@@ -39,7 +41,9 @@ class Allowance:
         self.up, self.down = Pace(), Pace()
         self._changed = asyncio.Event()
         self._noted = self.budget.spent_today
-        self._about.sample("link", self._shown)
+        self._untold_bytes = 0
+        self._about.sample("link", self._spent)
+        self._about.tell("link", self._limits())
 
     def configure(self, told: Mapping[str, Any] | None) -> None:
         """Take the hub's limits: {bytesPerSecond?, bytesPerDay?}; what it does not say is as the agent's own settings say."""
@@ -49,13 +53,18 @@ class Allowance:
         if limits != self.budget.limits:
             self.budget.limits = limits
             self._changed.set()
+            self._about.tell("link", self._limits())
             self._tell()
 
     def spend(self, lane: Lane, size_bytes: int) -> None:
         """Count a message that is sent or was received; its way's overhead is added."""
-        self.budget.spend(lane, size_bytes + MESSAGE_OVERHEAD_BYTES, self._clock())
+        size_bytes += MESSAGE_OVERHEAD_BYTES
+        self.budget.spend(lane, size_bytes, self._clock())
+        self._untold_bytes += size_bytes
         self._note()
         self._tell()
+        if self._untold_bytes >= max(TOLD_BYTES, (self.budget.limits.bytes_per_day or 0) // 10):
+            self._about.refresh()
 
     def wait_s(self, lane: Lane) -> float:
         """Return how long a lane has to wait; 0: it may go."""
@@ -97,17 +106,15 @@ class Allowance:
             )
         self._about.condition(CONDITION, message)
 
-    def _shown(self) -> dict[str, Any]:
-        budget = self.budget
-        shown: dict[str, Any] = {
-            "spent_today": budget.spent_today,
-            "spent": {lane.name.lower(): size for lane, size in budget.spent.items() if size},
-        }
-        if budget.limits.bytes_per_s is not None:
-            shown["bytes_per_s"] = budget.limits.bytes_per_s
-        if budget.limits.bytes_per_day is not None:
-            shown["bytes_per_day"] = budget.limits.bytes_per_day
-        return shown
+    def _limits(self) -> dict[str, Any]:
+        limits = self.budget.limits
+        known = {"bytes_per_s": limits.bytes_per_s, "bytes_per_day": limits.bytes_per_day}
+        return {name: value for name, value in known.items() if value is not None}
+
+    def _spent(self) -> dict[str, Any]:
+        self._untold_bytes = 0
+        spent = {lane.name.lower(): size for lane, size in self.budget.spent.items() if size}
+        return {"spent_today": self.budget.spent_today, "spent": spent}
 
 
 def _positive(value: Any) -> int | None:

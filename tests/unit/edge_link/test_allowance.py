@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 from edge_agent.link.about import About
 from edge_agent.link.allowance import Allowance
@@ -67,3 +68,16 @@ def test_a_message_is_no_larger_than_what_a_second_may_carry() -> None:
     assert allowance.part_bytes(allowance.up) == 2000
     unlimited = Allowance(Limits(), lambda: NOON_S)
     assert unlimited.part_bytes(unlimited.up) == unlimited.up.part_bytes
+
+
+def test_the_hub_is_told_of_the_limits_at_once_and_of_every_tenth_of_a_day_that_is_spent() -> None:
+    about = About()
+    documents: list[dict[str, Any]] = []
+    about.on_change = documents.append
+    allowance = Allowance(Limits(), lambda: NOON_S, None, about)
+    allowance.configure({"bytesPerDay": 10_000_000})
+    assert documents[-1]["link"]["bytes_per_day"] == 10_000_000
+    told = len(documents)
+    for _ in range(100):
+        allowance.spend(Lane.STATE, 50_000)
+    assert 5 <= len(documents) - told <= 6
