@@ -71,7 +71,11 @@ class Applications:
         """Store an Application, and ask for the sync or refresh that its manifest asks for. `project`: see `check_project`."""
         name = AppName(document.name)
         self._check_permitted(document, project)
-        warnings = [*document.warnings, *self._destination_warnings(document)]
+        warnings = [
+            *document.warnings,
+            *self._destination_warnings(document),
+            *self._fleet.pool_warnings(document.application.spec.all_sources),
+        ]
         entry = await current(self._js, APPLICATIONS, token(name))
         stored = ApplicationRecord.unpack(entry.value) if entry.value is not None else None
         if stored is not None and stored.deleting:

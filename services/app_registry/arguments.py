@@ -1,10 +1,21 @@
 """Arguments of requests, checked: a request is a map that anybody with a person's identity may have written."""
 
+import base64
+import binascii
 import re
 from typing import Any, TypeVar
 
 from outrider.bus.services import RequestRefused
-from outrider.names import AppName, ClusterName, InvalidName, app_name, cluster_name, project_name
+from outrider.names import (
+    AppName,
+    ClusterName,
+    InvalidName,
+    PoolName,
+    app_name,
+    cluster_name,
+    pool_name,
+    project_name,
+)
 from outrider.spec.metadata import is_render_place
 from outrider.spec.schedule import time_zone as checked_zone
 
@@ -13,6 +24,9 @@ T = TypeVar("T")
 PAGE_DEFAULT = 100
 PAGE_MAX = 1000
 
+_USER_PREFIX = 20 << 3
+# The first byte of a user's public nkey, which makes it begin with U.
+_KEY_BYTES = 35
 _LABEL_PART = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
 _PREFIX = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 
@@ -54,6 +68,30 @@ def cluster(arguments: dict[str, Any]) -> ClusterName:
         return cluster_name(text(arguments, "name"))
     except InvalidName as error:
         raise RequestRefused(str(error)) from error
+
+
+def pool(arguments: dict[str, Any]) -> PoolName:
+    """Return the pool that a request is about."""
+    try:
+        return pool_name(text(arguments, "name"))
+    except InvalidName as error:
+        raise RequestRefused(str(error)) from error
+
+
+def public_key(arguments: dict[str, Any]) -> str:
+    """Return the public nkey of a user."""
+    key = text(arguments, "public_key")
+    try:
+        raw = base64.b32decode(key + "=" * (-len(key) % 8))
+    except (binascii.Error, ValueError):
+        raw = b""
+    if (
+        len(raw) != _KEY_BYTES
+        or raw[0] != _USER_PREFIX
+        or binascii.crc_hqx(raw[:-2], 0) != int.from_bytes(raw[-2:], "little")
+    ):
+        raise RequestRefused("public_key: is no NATS user key, which begins with U and has 56 characters")
+    return key
 
 
 def named(arguments: dict[str, Any], kind: str) -> str:

@@ -5,8 +5,6 @@ destined there any more; its key is revoked, which disconnects it at once; its D
 A removal that was interrupted is repeated by asking again. What the edge runs stays: it has nobody left who may change it.
 """
 
-import base64
-import binascii
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
@@ -35,9 +33,6 @@ from outrider.topology import CLUSTERS
 log = structlog.get_logger()
 
 ATTEMPTS = 3
-_USER_PREFIX = 20 << 3
-# The first byte of a user's public nkey, which makes it begin with U.
-_KEY_BYTES = 35
 
 
 class Clusters:
@@ -73,7 +68,7 @@ class Clusters:
 
     async def add(self, request: dict[str, Any]) -> dict[str, Any]:
         """Register a cluster and issue its identity. {name, public_key, labels?, server?, options?, replace?} -> what an edge needs."""
-        name, key = arguments.cluster(request), _public_key(request)
+        name, key = arguments.cluster(request), arguments.public_key(request)
         if await self._identities.is_revoked(key):
             raise RequestRefused(
                 f"cluster {name!r}: this key was revoked; add it with a fresh one (remove the old credentials file first)"
@@ -87,14 +82,7 @@ class Clusters:
                 )
             await self._identities.revoke(name, stored.public_key)
         await self._changed(self._record(name, key, stored, request), stored, revision)
-        issued = self._identities.issue(name, key)
-        return {
-            "name": name,
-            "jwt": issued.jwt,
-            "servers": issued.servers,
-            "ca_pem": issued.ca_pem,
-            "hub_keys": issued.hub_keys,
-        }
+        return {"name": name, **self._identities.issue(name, key).answer()}
 
     async def update(self, request: dict[str, Any]) -> dict[str, Any]:
         """Change what is known of a cluster. {name, labels?, server?, options?} -> the cluster. Labels replace those before.
@@ -234,18 +222,3 @@ class Clusters:
                 f"cluster {record.name!r} was changed by somebody else at the same moment; look and try again"
             ) from error
         log.info("cluster stored", cluster=record.name)
-
-
-def _public_key(request: dict[str, Any]) -> str:
-    key = arguments.text(request, "public_key")
-    try:
-        raw = base64.b32decode(key + "=" * (-len(key) % 8))
-    except (binascii.Error, ValueError):
-        raw = b""
-    if (
-        len(raw) != _KEY_BYTES
-        or raw[0] != _USER_PREFIX
-        or binascii.crc_hqx(raw[:-2], 0) != int.from_bytes(raw[-2:], "little")
-    ):
-        raise RequestRefused("public_key: is no NATS user key, which begins with U and has 56 characters")
-    return key

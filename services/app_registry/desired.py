@@ -110,7 +110,7 @@ def decide(intent: Intent, rendering: RenderingRecord | None, last: Last | None)
         return Decision(conditions=conditions)
     if _would_empty(intent, rendering, last):
         message = (
-            f"{intent.source} renders to nothing at {_shown(rendering.revision)}, and would take away all that runs: "
+            f"{intent.source} renders to nothing at {shown_revision(rendering.revision)}, and would take away all that runs: "
             "the last state stays. Set spec.syncPolicy.automated.allowEmpty if that is meant."
         )
         return Decision(conditions=(*conditions, Condition(COMPARISON_ERROR, message)))
@@ -151,8 +151,8 @@ def _conditions(intent: Intent, rendering: RenderingRecord) -> tuple[Condition, 
     warned = tuple(Condition(kind, message) for kind, message in rendering.warnings)
     if not rendering.error:
         return warned
-    at = f" at {_shown(rendering.error_revision)}" if rendering.error_revision else ""
-    stays = f" (stays at {_shown(rendering.revision)})" if rendering.digest else ""
+    at = f" at {shown_revision(rendering.error_revision)}" if rendering.error_revision else ""
+    stays = f" (stays at {shown_revision(rendering.revision)})" if rendering.digest else ""
     return (Condition(COMPARISON_ERROR, f"{intent.source}{at}: {rendering.error}{stays}"), *warned)
 
 
@@ -196,6 +196,7 @@ def unpacked_revision(revision: str | bytes) -> str:
     return revision.hex() if isinstance(revision, bytes) else revision
 
 
-def _shown(revision: str) -> str:
+def shown_revision(revision: str) -> str:
+    """Return a revision as a person reads it: commits are short."""
     each = revision.split(",")
     return ",".join(one[:7] if isinstance(packed_revision(one), bytes) else one for one in each)

@@ -4,7 +4,7 @@ Each `put_*` takes one change of a bucket and returns what must be looked at aga
 """
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -12,8 +12,10 @@ import structlog
 from pydantic import ValidationError
 
 from app_registry.app import App, from_record
+from app_registry.desired import Condition
 from app_registry.origins import Origins
 from app_registry.placements import Placements
+from app_registry.pools import Pools
 from app_registry.project import Project
 from app_registry.projects import Projects
 from app_registry.sources import Needs, User, WantedSources, needed, wanted
@@ -21,10 +23,13 @@ from outrider.bus.buckets import Change
 from outrider.codec import MalformedMessage, Message
 from outrider.names import AppName, ClusterName, from_token
 from outrider.records import (
+    GATEWAY_LEASE,
     SETTINGS_KEY,
     ApplicationRecord,
     ClusterRecord,
     ConditionsRecord,
+    PoolPresenceRecord,
+    PoolRecord,
     ProjectRecord,
     RenderingRecord,
     RepositoryRecord,
@@ -35,6 +40,7 @@ from outrider.records import (
 from outrider.spec.app_project import AppProjectSpec
 from outrider.spec.application import DEFAULT_PROJECT
 from outrider.spec.document import InvalidManifest
+from outrider.spec.source import ApplicationSource
 
 log = structlog.get_logger()
 
@@ -63,6 +69,7 @@ class Fleet:
         # stored applications that this version does not understand, and why
         self.placements = Placements()
         self.origins = Origins()
+        self.pools = Pools()
         self.projects = Projects()
         self.settings: SettingsRecord | None = None
         # None: nobody has set any, or they can't be read. What edges were told stays.
@@ -108,6 +115,18 @@ class Fleet:
     def source_of(self, app: AppName) -> SourceRecord | None:
         """Return what is rendered for an application."""
         return self.wanted.record(self._used.get(app, ""))
+
+    def pool_conditions(self, app: App) -> tuple[Condition, ...]:
+        """Return what the pool that renders for an application keeps it from."""
+        if app.name not in self._used:
+            return ()
+        origins = [self.origins.origin(model.address) for model in app.source.models]
+        return self.pools.conditions(origins, self.rendering_of(app.name))
+
+    def pool_warnings(self, sources: Sequence[ApplicationSource]) -> list[str]:
+        """Return what a person should know of the pool that is to render an application with these sources."""
+        origins = [self.origins.origin(source.address) for source in sources]
+        return [one.message for one in self.pools.conditions(origins, None)]
 
     def put_application(self, change: Change) -> Touched:
         """Take in one change of bucket `applications`; one that is known already, or outdated, changes nothing."""
@@ -189,6 +208,21 @@ class Fleet:
             touched.sources |= self._want(app)
         return touched
 
+    def put_pool(self, change: Change) -> Touched:
+        """Take in one change of bucket `pools`."""
+        _put(self.pools.records, change.key, _unpacked(PoolRecord, change))
+        return Touched(self.in_pool(change.key))
+
+    def put_pool_presence(self, change: Change) -> Touched:
+        """Take in one change of bucket `pool_presence`, which holds a lease beside the pools."""
+        if change.key != GATEWAY_LEASE:
+            _put(self.pools.presence, change.key, _unpacked(PoolPresenceRecord, change))
+        return Touched(self.in_pool(change.key))
+
+    def in_pool(self, pool: str) -> set[AppName]:
+        """Return the applications that a pool renders for."""
+        return self.wanted.in_pool(pool)
+
     def put_rendering(self, change: Change) -> Touched:
         """Take in one change of bucket `renderings`."""
         touched = Touched(set(self.wanted.users(change.key)))
@@ -228,6 +262,13 @@ class Fleet:
 
 def _user(app: App) -> User:
     return User(app.name, app.destination.namespace, app.project)
+
+
+def _put(table: dict[str, M], key: str, record: M | None) -> None:
+    if record is None:
+        table.pop(key, None)
+    else:
+        table[key] = record
 
 
 def _unpacked(kind: type[M], change: Change) -> M | None:

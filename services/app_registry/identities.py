@@ -1,9 +1,9 @@
-"""Identities of edge clusters: issued here, revoked here.
+"""Identities of edge clusters and of pools' renderers: issued here, revoked here.
 
-A user's JWT is signed by FLEET's scoped key, so the server fills in what it may do. A key is revoked by a new JWT of the
+A user's JWT is signed by one of FLEET's scoped keys, so the server fills in what it may do. A key is revoked by a new JWT of the
 FLEET account that lists it; the server drops its connections when it takes that. Revoked keys are kept in bucket `registry`,
 written before the account's JWT is pushed, and the JWT is made from all of them: a crash in between is mended at the next
-start.
+start, and so is what another version of the hub allowed its edges.
 """
 
 import asyncio
@@ -23,8 +23,8 @@ from outrider.bus.entries import all_current, current
 from outrider.bus.jetstream import JetStream
 from outrider.bus.model import User
 from outrider.identity import hub_state, signatures
-from outrider.identity.accounts import cluster_user_jwt
-from outrider.names import ClusterName
+from outrider.identity.accounts import cluster_user_jwt, pool_user_jwt
+from outrider.names import ClusterName, PoolName
 from outrider.topology import REGISTRY
 
 log = structlog.get_logger()
@@ -36,12 +36,16 @@ _REVOKED = "revoked."
 
 @dataclass(frozen=True)
 class Issued:
-    """All that an edge needs to reach this hub and to trust it; the key is its own."""
+    """All that an edge or a renderer needs to reach this hub and to trust it; the key is its own."""
 
     jwt: str
     servers: list[str]
     ca_pem: str
     hub_keys: list[bytes]
+
+    def answer(self) -> dict[str, Any]:
+        """Return what whoever asked is told."""
+        return {"jwt": self.jwt, "servers": self.servers, "ca_pem": self.ca_pem, "hub_keys": self.hub_keys}
 
 
 class Identities:
@@ -85,6 +89,20 @@ class Identities:
             fleet_account=self._trust.fleet.public,
             now=self._clock(),
         )
+        return self._issued(jwt)
+
+    def issue_pool(self, pool: PoolName, public_key: str) -> Issued:
+        """Issue the user of a pool's renderers for their own key."""
+        jwt = pool_user_jwt(
+            pool,
+            public_key,
+            signing_key=self._trust.fleet_pools,
+            fleet_account=self._trust.fleet.public,
+            now=self._clock(),
+        )
+        return self._issued(jwt)
+
+    def _issued(self, jwt: str) -> Issued:
         hub_keys = [signatures.public_key(self.desired_seed)]
         return Issued(jwt, list(self._keys.servers), self._keys.ca_pem, hub_keys)
 
@@ -92,15 +110,15 @@ class Identities:
         """Whether a key was revoked: it may never be issued again."""
         return (await current(self._js, REGISTRY, _REVOKED + public_key)).value is not None
 
-    async def revoke(self, cluster: ClusterName, public_key: str) -> None:
+    async def revoke(self, holder: ClusterName | PoolName, public_key: str) -> None:
         """Void a key's JWTs and drop its connections. Idempotent. BusError: try again."""
         at_s = int(self._clock().timestamp())
-        await self._bucket.put(_REVOKED + public_key, codec.canonical([cluster, at_s]))
+        await self._bucket.put(_REVOKED + public_key, codec.canonical([holder, at_s]))
         await self.push()
-        log.info("cluster revoked", cluster=cluster)
+        log.info("identity revoked", holder=holder)
 
     async def push_again(self) -> None:
-        """Push once, whatever time it takes: a crash may have come between a key's revocation and its push."""
+        """Push once, whatever time it takes: a crash may have come between a key's revocation and its push, or an upgrade."""
         while True:
             try:
                 await self.push()
@@ -111,12 +129,9 @@ class Identities:
                 return
 
     async def push(self) -> None:
-        """Give the server FLEET's JWT with every revoked key, if there is any."""
+        """Give the server FLEET's JWT: what this version allows its users, and every revoked key."""
         async with self._pushing:
-            revoked = await self._revoked()
-            if not revoked:
-                return
-            jwt = self._trust.fleet_jwt(self._next_issue(), revoked)
+            jwt = self._trust.fleet_jwt(self._next_issue(), await self._revoked())
             try:
                 async with asyncio.timeout(TIMEOUT_S), connected(self._bus) as connection:
                     answer = await connection.request(CLAIMS_UPDATE, jwt.encode(), timeout_s=TIMEOUT_S)

@@ -2,8 +2,8 @@
 
 from functools import lru_cache
 
-from app_registry.sources import DEFAULT_POOL, Origin
-from outrider.names import AppName
+from app_registry.sources import Origin
+from outrider.names import DEFAULT_POOL, AppName
 from outrider.records import RepositoryRecord
 from outrider.rendering.git.address import parse_address
 from outrider.rendering.git.errors import AddressRefused
@@ -34,7 +34,13 @@ class Origins:
     def origin(self, url: str) -> Origin:
         """Return how a repository is fetched."""
         record = self._registered.get(same_repository(url))
-        return Origin(record.url, record.pool) if record is not None else Origin(url, DEFAULT_POOL)
+        if record is None:
+            return Origin(url, DEFAULT_POOL)
+        return Origin(record.url, record.pool, bool(record.sealed))
+
+    def in_pool(self, pool: str) -> list[RepositoryRecord]:
+        """Return the repositories that a pool serves, by URL."""
+        return sorted((one for one in self.records.values() if one.pool == pool), key=lambda one: one.url)
 
     def applications(self, url: str) -> frozenset[AppName]:
         """Return the applications that have a source in a repository."""

@@ -109,7 +109,8 @@ class Reconciler:
         if decision.content is not None:
             await self._publish(cluster, app, decision.content)
         await self._leave_others(cluster, app)
-        await self._conditions.note(app.name, cluster, decision.conditions)
+        conditions = (*decision.conditions, *self._fleet.pool_conditions(app))
+        await self._conditions.note(app.name, cluster, conditions)
 
     async def _decide(self, app: App, intent: Intent, last: Last | None) -> Decision:
         if self._fleet.renders_at_edge(app):

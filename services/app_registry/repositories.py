@@ -1,7 +1,7 @@
 """Requests about repositories: `hub.registry.repo.*`.
 
 An application may name any repository; one is registered for its credentials or its pool. Credentials come sealed to the
-renderers: what is stored here can't be read here.
+renderers of that pool: what is stored here can't be read here, nor by another pool.
 """
 
 from collections.abc import Callable
@@ -15,17 +15,16 @@ from app_registry import arguments
 from app_registry.fleet import Fleet
 from app_registry.identities import Identities
 from app_registry.origins import same_repository
-from app_registry.sources import DEFAULT_POOL
 from outrider.bus.buckets import KeyValue
 from outrider.bus.entries import current
 from outrider.bus.jetstream import JetStream
 from outrider.bus.services import Endpoint, RequestRefused
-from outrider.names import InvalidName, cluster_name
-from outrider.records import RepositoryRecord, repository_key
+from outrider.names import DEFAULT_POOL, InvalidName, pool_name
+from outrider.records import PoolRecord, RepositoryRecord, repository_key
 from outrider.rendering.git.address import parse_address
 from outrider.rendering.git.errors import AddressRefused
 from outrider.subjects import registry
-from outrider.topology import REPOSITORIES
+from outrider.topology import POOLS, REPOSITORIES
 
 log = structlog.get_logger()
 
@@ -51,9 +50,27 @@ class Repositories:
             Endpoint("repo-remove", registry("repo.remove"), self.remove),
         ]
 
-    async def key(self, _request: dict[str, Any]) -> dict[str, Any]:
-        """Return the key to seal credentials to. {} -> {sealing_key}."""
-        return {"sealing_key": self._identities.sealing_key}
+    async def key(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Return the key to seal credentials to. {url?, pool?} -> {sealing_key}. Without `pool`: that of the pool that serves `url`."""
+        url = arguments.text(request, "url", " ").strip()
+        pool = await self._pool(request, await self._stored(url) if url else None)
+        if pool == DEFAULT_POOL:
+            return {"sealing_key": self._identities.sealing_key}
+        entry = await current(self._js, POOLS, pool)
+        return {"sealing_key": PoolRecord.unpack(entry.value or b"").sealing_key}
+
+    async def _pool(self, request: dict[str, Any], stored: RepositoryRecord | None) -> str:
+        """Return the pool that a request names, else the one that its repository has; RequestRefused if there is no such pool."""
+        name = arguments.text(request, "pool", stored.pool if stored is not None else DEFAULT_POOL)
+        try:
+            # It becomes one token of a subject, as a cluster's name does.
+            pool = pool_name(name)
+        except InvalidName as error:
+            raise RequestRefused(f"pool: {error.rule}") from error
+        entry = await current(self._js, POOLS, pool) if pool != DEFAULT_POOL else None
+        if entry is not None and (entry.value is None or PoolRecord.unpack(entry.value).removing):
+            raise RequestRefused(f"there is no pool {pool!r}: add it first, with `outrider pool add {pool}`")
+        return pool
 
     async def add(self, request: dict[str, Any]) -> dict[str, Any]:
         """Register a repository, or change it. {url, pool?, sealed?, public?} -> {url, result}. Idempotent."""
@@ -61,9 +78,14 @@ class Repositories:
         self._check_spelling(url)
         stored = await self._stored(url)
         kept = stored or RepositoryRecord(url, created_at_ms=int(self._clock().timestamp() * 1000))
+        pool = await self._pool(request, stored)
+        if pool != kept.pool and kept.sealed and "sealed" not in request:
+            raise RequestRefused(
+                f"the credentials of {url} are sealed to the renderers of pool {kept.pool!r}: give them again, for pool {pool!r}"
+            )
         record = replace(
             kept,
-            pool=_pool(arguments.text(request, "pool", kept.pool)),
+            pool=pool,
             sealed=_sealed(request) if "sealed" in request else kept.sealed,
             public=_public(request) if "public" in request else kept.public,
         )
@@ -119,16 +141,6 @@ def _url(request: dict[str, Any]) -> str:
     except AddressRefused as error:
         raise RequestRefused(str(error)) from error
     return url
-
-
-def _pool(name: str) -> str:
-    if name == DEFAULT_POOL:
-        return name
-    try:
-        # It becomes one token of a subject, as a cluster's name does.
-        return cluster_name(name)
-    except InvalidName as error:
-        raise RequestRefused(f"pool: {error.rule}") from error
 
 
 def _sealed(request: dict[str, Any]) -> bytes:

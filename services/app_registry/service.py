@@ -22,6 +22,7 @@ from app_registry.follow import following
 from app_registry.generations import Generations
 from app_registry.identities import Identities
 from app_registry.operations import Operations
+from app_registry.pool_requests import PoolRequests
 from app_registry.project_requests import ProjectRequests
 from app_registry.publisher import Publisher
 from app_registry.reconcile import Reconciler
@@ -153,6 +154,7 @@ class Registry:
             js, self.fleet, self._identities, publisher, self._settings_requests,
             Draining(js, self.generations), self._touch, clock,
         )  # fmt: skip
+        self._pools = PoolRequests(js, self.fleet, self._identities, clock)
         self._repositories = Repositories(js, self.fleet, self._identities, clock)
         self._edge_refresh = EdgeRefresh(self.fleet, self._commands)
         self._resync = Resync(connection, js, self.generations, self._tombstones, self._raise_epoch)
@@ -192,6 +194,7 @@ class Registry:
             *self._sets.endpoints(),
             *self._settings_requests.endpoints(),
             *self._clusters.endpoints(),
+            *self._pools.endpoints(),
             *self._repositories.endpoints(),
             *self._edge_refresh.endpoints(),
         ]

@@ -11,14 +11,12 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
 
-from outrider.names import AppName
+from outrider.names import DEFAULT_POOL, AppName
 from outrider.records import RenderingRecord, SourceRecord, source_key
 from outrider.rendering.environment import referred
 from outrider.rendering.identity import RenderContext, release
 from outrider.spec.references import APPLICATION
 from outrider.spec.source import ApplicationSource, SourceKind
-
-DEFAULT_POOL = "default"
 
 
 @dataclass(frozen=True)
@@ -27,6 +25,8 @@ class Origin:
 
     repo_url: str
     pool: str
+    is_sealed: bool = False
+    # It has credentials, which that pool's renderers alone can open.
 
 
 @dataclass(frozen=True)
@@ -110,12 +110,12 @@ class Source:
         if len(bodies) == 1:
             record = SourceRecord(first, origins[0].pool, bodies[0], context)
             return source_key(first, bodies[0], context), record
-        record = SourceRecord(first, _one_pool(origins), {}, context, list(bodies))
+        record = SourceRecord(first, one_pool(origins), {}, context, list(bodies))
         return source_key(first, {"sources": bodies}, context), record
 
 
-def _one_pool(origins: Sequence[Origin]) -> str:
-    """Return the pool that renders sources of several: the first that is not everybody's. It says if it can't reach one of them."""
+def one_pool(origins: Sequence[Origin]) -> str:
+    """Return the pool that renders sources of several: the first that is not the hub's own."""
     return next((origin.pool for origin in origins if origin.pool != DEFAULT_POOL), DEFAULT_POOL)
 
 
@@ -187,6 +187,11 @@ class WantedSources:
     def users(self, key: str) -> frozenset[AppName]:
         """Return the applications that want a source."""
         return frozenset(self._users.get(key, ()))
+
+    def in_pool(self, pool: str) -> set[AppName]:
+        """Return the applications whose sources a pool renders."""
+        keys = [key for key, record in self._records.items() if record.pool == pool]
+        return {app for key in keys for app in self._users.get(key, ())}
 
     def keys(self) -> frozenset[str]:
         """Return every wanted source."""

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from outrider.bus.buckets import Change, KeyValue
 from outrider.codec import MalformedMessage
 from outrider.identity.sealing import CannotOpen, unseal
+from outrider.names import DEFAULT_POOL
 from outrider.records import RepositoryRecord, SourceRecord, repository_key
 from outrider.rendering.git.access import RepositoryAccess
 from outrider.rendering.git.address import Address, parse_address
@@ -16,8 +17,6 @@ from outrider.rendering.git.errors import AccessNotGiven, AddressRefused
 from outrider.rendering.wanted import Place, Wanted
 
 log = structlog.get_logger()
-
-DEFAULT_POOL = "default"
 
 
 @dataclass

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from outrider.identity.claims import InvalidJwt, decode
+from outrider.identity.claims import InvalidJwt, decode, is_pool
 from outrider.names import ClusterName, InvalidName, cluster_name
 
 CLOSED_MAX = 10_000
@@ -36,10 +36,12 @@ class UnusableEvent(ValueError):
     """What the server told can't be read; the message holds nothing of it, since it may hold a JWT."""
 
 
-def identity_of(jwt: Any) -> Identity:
-    """Return who a verified JWT is about; UnusableEvent if it says nothing usable."""
+def identity_of(jwt: Any) -> Identity | None:
+    """Return which cluster a verified JWT is about, None if it is a pool's renderer; UnusableEvent if it says nothing usable."""
     try:
         claims = decode(jwt if isinstance(jwt, str) else "")
+        if is_pool(claims):
+            return None
         return Identity(cluster_name(str(claims["name"])), str(claims["sub"]))
     except (InvalidJwt, InvalidName, KeyError) as error:
         raise UnusableEvent("no usable JWT") from error

@@ -4,6 +4,8 @@ The server tells of every connection that opens or closes; only the JWT in what 
 else is what a client wrote. At the start, after every reconnect, after a dropped message and now and then, a snapshot of all open
 connections mends what was missed. The events hold JWTs: they are never logged.
 
+Renderers of pools are in the same account, and are none of its business: whether they work is known to who works with them.
+
 Every aggregator watches; the one that folds makes it known (`announcing`).
 """
 
@@ -88,6 +90,8 @@ class Presence:
         except UnusableEvent as error:
             self._rejections.add("presence event", reason=str(error))
             return
+        if identity is None:
+            return
         self.connections.opened(connection, identity)
         self.concern([identity.cluster])
         if self.connections.is_known(identity):
@@ -165,7 +169,8 @@ class Presence:
         found: dict[ConnectionId, Identity] = {}
         for connection in connections:
             try:
-                found[ConnectionId(server, int(connection["cid"]))] = identity_of(connection.get("jwt"))
+                if (identity := identity_of(connection.get("jwt"))) is not None:
+                    found[ConnectionId(server, int(connection["cid"]))] = identity
             except (UnusableEvent, KeyError, TypeError, ValueError, AttributeError):
                 self._rejections.add("connection in a snapshot")
         return found

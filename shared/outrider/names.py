@@ -1,4 +1,4 @@
-"""Names of clusters and applications, and their form as one token of a subject.
+"""Names of clusters, pools and applications, and their form as one token of a subject.
 
 Every name that enters a subject or a JWT passes through here: a cluster called `*` would read the whole fleet.
 """
@@ -8,6 +8,10 @@ from typing import NewType
 
 ClusterName = NewType("ClusterName", str)
 AppName = NewType("AppName", str)
+PoolName = NewType("PoolName", str)
+
+DEFAULT_POOL = PoolName("default")
+# The hub's own renderers: they serve every repository that names no pool.
 
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _SUBDOMAIN_MAX_CHARS = 253
@@ -24,10 +28,12 @@ class InvalidName(ValueError):
 
 def cluster_name(name: str) -> ClusterName:
     """Return `name` if it is a DNS label (RFC 1123); InvalidName otherwise."""
-    if not _LABEL.fullmatch(name):
-        rule = "use 1 to 63 lower-case letters, digits and '-', beginning and ending with a letter or digit"
-        raise InvalidName("cluster", name, rule)
-    return ClusterName(name)
+    return ClusterName(_label("cluster", name))
+
+
+def pool_name(name: str) -> PoolName:
+    """Return `name` if it is a DNS label (RFC 1123), as a cluster's is; InvalidName otherwise."""
+    return PoolName(_label("pool", name))
 
 
 def app_name(name: str) -> AppName:
@@ -38,6 +44,13 @@ def app_name(name: str) -> AppName:
 def project_name(name: str) -> str:
     """Return `name` if it is a DNS subdomain (RFC 1123), as Kubernetes names are; InvalidName otherwise."""
     return _subdomain("project", name)
+
+
+def _label(kind: str, name: str) -> str:
+    if not _LABEL.fullmatch(name):
+        rule = "use 1 to 63 lower-case letters, digits and '-', beginning and ending with a letter or digit"
+        raise InvalidName(kind, name, rule)
+    return name
 
 
 def _subdomain(kind: str, name: str) -> str:

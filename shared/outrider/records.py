@@ -26,13 +26,41 @@ class ClusterRecord(Message):
 
 
 @dataclass(frozen=True)
+class PoolRecord(Message):
+    """Bucket `pools`, key: the pool's name. Written by app-registry. The hub's own renderers need none."""
+
+    VERSION: ClassVar[int] = 1
+    name: str
+    public_key: str
+    # the user nkey that its renderers connect with
+    sealing_key: bytes
+    # the public key that credentials of its repositories are sealed to
+    created_at_ms: int
+    issued_at_s: int = 0
+    # of the newest JWT
+    removing: bool = False
+
+
+@dataclass(frozen=True)
+class PoolPresenceRecord(Message):
+    """Bucket `pool_presence`, key: the pool's name. Written by repo-renderer when it changes."""
+
+    VERSION: ClassVar[int] = 1
+    online: bool
+    since_ms: int
+    # of the last change of `online`
+    renderers: list[Any] = field(default_factory=list)
+    # [[name, version]] of those that are connected; the first one works, the others stand by
+
+
+@dataclass(frozen=True)
 class RepositoryRecord(Message):
     """Bucket `repositories`, key: `repository_key(url)`. Written by app-registry."""
 
     VERSION: ClassVar[int] = 1
     url: str
     pool: str = "default"
-    # which renderers serve it
+    # which renderers serve it, and can open what is sealed
     sealed: bytes = b""
     # credentials, `identity.sealing`: {username, password, ssh_private_key, ssh_known_hosts, tls_ca}
     created_at_ms: int = 0
@@ -192,6 +220,8 @@ class EdgeRecord(Message):
     # hub clock minus edge clock
 
 
+GATEWAY_LEASE = "gateway.lease"
+# In bucket `pool_presence`: who of the hub's own renderers the pools' renderers talk to. No pool has such a name.
 SETTINGS_KEY = "clusters"
 # The settings that all clusters share; a cluster's own are in its record.
 

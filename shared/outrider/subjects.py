@@ -1,12 +1,12 @@
 """Every subject on the bus. Nothing else in the code spells one out.
 
-`fleet.<cluster>.…` is what an edge may see: the server holds each cluster to its own part. `hub.…` stays inside the hub.
-A cluster's name is a DNS label and an application's is a token (`outrider.names.token`).
+`fleet.<cluster>.…` is what an edge may see, `pool.<pool>.…` what a delegated renderer may: the server holds each of them to its own
+part. `hub.…` stays inside the hub. A cluster's name and a pool's are DNS labels and an application's is a token (`outrider.names.token`).
 """
 
 from typing import NewType
 
-from outrider.names import AppName, ClusterName, from_token, token
+from outrider.names import AppName, ClusterName, PoolName, from_token, token
 
 Subject = NewType("Subject", str)
 
@@ -20,6 +20,9 @@ ALL_JOURNAL = Subject("fleet.*.journal")
 # hub -> agent, answered on `reply`
 ALL_COMMANDS = Subject("fleet.*.command.*")
 ALL_REPLIES = Subject("fleet.*.reply.*")
+
+# delegated renderer -> hub, answered to its inbox
+ALL_GATEWAY = Subject("pool.*.gateway.*")
 
 REGISTRY = Subject("hub.registry")
 STATUS = Subject("hub.status")
@@ -84,6 +87,16 @@ def reply(cluster: ClusterName, request_id: str) -> Subject:
 def cluster_of(subject: str) -> ClusterName:
     """Return the cluster in a `fleet.<cluster>.…` subject: the server has checked that the sender may use it."""
     return ClusterName(subject.split(".", 2)[1])
+
+
+def gateway(pool: PoolName, verb: str) -> Subject:
+    """Where a delegated renderer asks the hub for something."""
+    return Subject(f"pool.{pool}.gateway.{verb}")
+
+
+def gateway_of(pool: PoolName) -> Subject:
+    """All that the renderers of one pool ask for."""
+    return Subject(f"pool.{pool}.gateway.*")
 
 
 def registry(verb: str) -> Subject:

@@ -110,6 +110,9 @@ EVENTS = Stream(
 
 CLUSTERS = Bucket("clusters", 64 * MIB, writers=("registry",), readers=("registry", "aggregator"))
 REPOSITORIES = Bucket("repositories", 64 * MIB, writers=("registry",), readers=("registry", "renderer"))
+POOLS = Bucket("pools", 16 * MIB, writers=("registry",), readers=("registry", "renderer"))
+POOL_PRESENCE = Bucket("pool_presence", 16 * MIB, writers=("renderer",), readers=("registry", "renderer"))
+# Which pools' renderers are there; also which of the hub's own renderers is the gateway that they talk to.
 APPLICATIONS = Bucket("applications", 256 * MIB, writers=("registry",), readers=("registry", "aggregator"))
 PROJECTS = Bucket("projects", 64 * MIB, writers=("registry",), readers=("registry", "aggregator"))
 SETS = Bucket("sets", 64 * MIB, writers=("registry",), readers=("registry",))
@@ -133,6 +136,8 @@ HUB = Topology(
     buckets=(
         CLUSTERS,
         REPOSITORIES,
+        POOLS,
+        POOL_PRESENCE,
         APPLICATIONS,
         PROJECTS,
         SETS,

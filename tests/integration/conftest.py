@@ -12,8 +12,8 @@ from outrider.bus.jetstream import JetStream
 from outrider.bus.model import User
 from outrider.bus.topology import ensure
 from outrider.identity import credentials, hub_state
-from outrider.identity.accounts import Trust, cluster_user_jwt
-from outrider.identity.keys import generate
+from outrider.identity.accounts import Trust, cluster_user_jwt, pool_user_jwt
+from outrider.identity.keys import KeyPair, generate
 from outrider.topology import HUB, Role
 
 
@@ -47,6 +47,22 @@ class Hub:
         user = User(name, jwt, key.seed)
         authority = (self.state / "nats" / "tls" / "authority.pem").read_text()
         return BusSettings(servers=(self.url,), user=lambda: user, ca_pem=authority)
+
+    def pool_settings(self, name: str, key: KeyPair | None = None) -> BusSettings:
+        key = key or generate("user")
+        jwt = pool_user_jwt(
+            name,
+            key.public,
+            signing_key=self.trust.fleet_pools,
+            fleet_account=self.trust.fleet.public,
+            now=datetime.now(UTC),
+        )
+        user = User(name, jwt, key.seed, is_pool=True)
+        authority = (self.state / "nats" / "tls" / "authority.pem").read_text()
+        return BusSettings(servers=(self.url,), user=lambda: user, ca_pem=authority)
+
+    def connect_pool(self, name: str) -> AbstractAsyncContextManager[Connection]:
+        return connected(self.pool_settings(name))
 
     def connect_edge(self, name: str) -> AbstractAsyncContextManager[Connection]:
         return connected(self.edge_settings(name))

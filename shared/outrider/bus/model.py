@@ -8,16 +8,18 @@ from outrider.backoff import Backoff
 
 
 class User(NamedTuple):
-    """Who connects: the name (its inbox is `_INBOX_<name>`), the JWT and the seed that answers the server's nonce."""
+    """Who connects: the name, the JWT and the seed that answers the server's nonce."""
 
     name: str
     jwt: str
     seed: str
+    is_pool: bool = False
+    # a delegated renderer, named after its pool: a cluster of the same name is somebody else
 
     @property
     def inbox(self) -> str:
-        """The prefix of the subjects that answers come back on."""
-        return f"_INBOX_{self.name}"
+        """The prefix of the subjects that answers come back on. No cluster's name has an upper-case letter."""
+        return f"_INBOX_POOL_{self.name}" if self.is_pool else f"_INBOX_{self.name}"
 
 
 @dataclass(frozen=True)

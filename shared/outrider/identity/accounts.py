@@ -1,6 +1,6 @@
 """The trust of one hub: operator -> accounts SYS, HUB, FLEET -> users.
 
-JetStream lives in HUB alone, so an edge identity cannot reach its API whatever the server's permission checks miss.
+JetStream lives in HUB alone, so an edge or pool identity cannot reach its API whatever the server's permission checks miss.
 What may pass between the two accounts is listed here, subject by subject, as exports and imports. Presence comes from the
 system account as one exported subject a direction, for FLEET only.
 """
@@ -11,8 +11,8 @@ from typing import Any
 
 from outrider import subjects
 from outrider.identity import claims, roles
-from outrider.identity.keys import KeyPair, generate
-from outrider.names import cluster_name
+from outrider.identity.keys import KeyPair, derive, generate
+from outrider.names import cluster_name, pool_name
 from outrider.topology import Role
 
 HUB_ROLES: tuple[Role, ...] = ("registry", "renderer", "aggregator", "person")
@@ -40,6 +40,11 @@ class Trust:
     hub_roles: dict[Role, KeyPair]
     fleet: KeyPair
     fleet_clusters: KeyPair
+
+    @property
+    def fleet_pools(self) -> KeyPair:
+        """The key that signs the users of delegated renderers: a hub of any age has it without being given one."""
+        return derive("account", self.fleet_clusters, "pools")
 
     @classmethod
     def generate(cls) -> "Trust":
@@ -100,9 +105,23 @@ def cluster_user_jwt(
     return _user_jwt(cluster_name(cluster), public_key, signing_key, fleet_account, now)
 
 
-def _user_jwt(name: str, public_key: str, signing_key: KeyPair, account: str, now: datetime) -> str:
+def pool_user_jwt(
+    pool: str, public_key: str, *, signing_key: KeyPair, fleet_account: str, now: datetime
+) -> str:
+    """Issue the user of a pool's delegated renderers; InvalidName as for clusters. Its tag tells it from a cluster's."""
+    return _user_jwt(pool_name(pool), public_key, signing_key, fleet_account, now, [claims.POOL_TAG])
+
+
+def _user_jwt(
+    name: str,
+    public_key: str,
+    signing_key: KeyPair,
+    account: str,
+    now: datetime,
+    tags: list[str] | None = None,
+) -> str:
     # Signed by a scoped key, a user's own permissions must be empty: the key's template is what holds.
-    body = {"pub": {}, "sub": {}, "issuer_account": account}
+    body = {"pub": {}, "sub": {}, "issuer_account": account, **({"tags": tags} if tags else {})}
     return claims.encode(
         "user", subject=public_key, name=name, claims=body, issuer=signing_key, issued_at=now
     )
@@ -142,6 +161,7 @@ def _hub(trust: Trust) -> dict[str, Any]:
         {"name": "desired", "subject": subjects.ALL_DESIRED, "type": "stream"},
         *(_service(s) for s in (subjects.ALL_RESYNC, subjects.ALL_STATUS, subjects.ALL_JOURNAL)),
         {**_service(subjects.ALL_BUNDLE), "response_type": "Stream"},
+        _service(subjects.ALL_GATEWAY),
     ]
     scopes = [_scope(key, role, roles.hub_role(role)) for role, key in trust.hub_roles.items()]
     return {
@@ -163,6 +183,7 @@ def _fleet(trust: Trust, revoked: dict[str, int]) -> dict[str, Any]:
                 subjects.ALL_STATUS,
                 subjects.ALL_JOURNAL,
                 subjects.ALL_BUNDLE,
+                subjects.ALL_GATEWAY,
             )
         ),
     ]
@@ -174,7 +195,10 @@ def _fleet(trust: Trust, revoked: dict[str, int]) -> dict[str, Any]:
         "imports": imports,
         "exports": exports,
         "limits": _NO_LIMIT,
-        "signing_keys": [_scope(trust.fleet_clusters, "cluster", roles.CLUSTER)],
+        "signing_keys": [
+            _scope(trust.fleet_clusters, "cluster", roles.CLUSTER),
+            _scope(trust.fleet_pools, "pool", roles.POOL),
+        ],
         "revocations": revoked,
     }
 

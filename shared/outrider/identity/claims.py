@@ -12,6 +12,8 @@ from typing import Any, Literal
 from outrider.identity.keys import KeyPair
 
 ClaimsKind = Literal["operator", "account", "user"]
+POOL_TAG = "pool"
+# In the JWT of a delegated renderer, which is named after its pool: a cluster may have the same name.
 _HEADER = {"typ": "JWT", "alg": "ed25519-nkey"}
 
 
@@ -52,6 +54,13 @@ def encode(
     signed = f"{_segment(_HEADER)}.{_segment(body)}"
     signature = base64.urlsafe_b64encode(issuer.sign(signed.encode())).rstrip(b"=").decode()
     return f"{signed}.{signature}"
+
+
+def is_pool(claims: dict[str, Any]) -> bool:
+    """Tell whether a user's claims are a delegated renderer's."""
+    body = claims.get("nats")
+    tags = body.get("tags") if isinstance(body, dict) else None
+    return isinstance(tags, list) and POOL_TAG in tags
 
 
 def decode(jwt: str) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The one file that a process needs to reach its hub: NATS user, servers, authority, the hub's signing keys.
 
-It is a NATS credentials file, so that NATS's own tools read it too, followed by two more PEM-like blocks. It holds a secret
+It is a NATS credentials file, so that NATS's own tools read it too, followed by more PEM-like blocks. It holds a secret
 seed: written with mode 0600, never logged.
 """
 
@@ -8,15 +8,16 @@ import base64
 import json
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from outrider.bus.model import BusSettings, User
-from outrider.identity.claims import InvalidJwt, decode
+from outrider.identity.claims import InvalidJwt, decode, is_pool
 
 _BLOCK = re.compile(r"-{5,6}BEGIN ([A-Z ]+)-{5,6}\s+(.*?)\s+-{5,6}END \1-{5,6}", re.DOTALL)
 _JWT, _SEED, _HUB, _CERTIFICATE = "NATS USER JWT", "USER NKEY SEED", "OUTRIDER HUB", "CERTIFICATE"
+_SEALING = "OUTRIDER SEALING KEY"
 
 
 class InvalidCredentials(ValueError):
@@ -32,6 +33,8 @@ class Credentials:
     ca_pem: str | None
     hub_keys: tuple[bytes, ...]
     # ed25519 keys by which the hub signs Desired records; two while one replaces the other
+    sealing_key: bytes | None = field(default=None, repr=False)
+    # of a delegated renderer: opens the credentials of its pool's repositories
 
     def format(self) -> str:
         """Return the file's text."""
@@ -43,6 +46,9 @@ class Credentials:
             f"-----BEGIN {_SEED}-----\n{self.user.seed}\n------END {_SEED}------\n",
             f"-----BEGIN {_HUB}-----\n{encoded}\n-----END {_HUB}-----\n",
         ]
+        if self.sealing_key is not None:
+            key = base64.b64encode(self.sealing_key).decode()
+            blocks.append(f"-----BEGIN {_SEALING}-----\n{key}\n-----END {_SEALING}-----\n")
         return "\n".join([*blocks, self.ca_pem or ""])
 
     def write(self, path: Path) -> None:
@@ -66,10 +72,12 @@ def parse(text: str, source: str = "credentials") -> Credentials:
     for name in (_JWT, _SEED, _HUB):
         if name not in blocks:
             raise InvalidCredentials(
-                f"{source} has no block {name!r}: it is not a file made by `outrider cluster add`"
+                f"{source} has no block {name!r}: it is not a file made by `outrider cluster add` or `outrider pool add`"
             )
     try:
-        name = str(decode(blocks[_JWT])["name"])
+        claims = decode(blocks[_JWT])
+        user = User(str(claims["name"]), blocks[_JWT], blocks[_SEED], is_pool(claims))
+        sealing_key = base64.b64decode(blocks[_SEALING]) if _SEALING in blocks else None
         hub: dict[str, Any] = json.loads(base64.b64decode(blocks[_HUB]))
         keys = tuple(base64.b64decode(key) for key in hub["keys"])
         servers = tuple(str(server) for server in hub["servers"])
@@ -80,7 +88,7 @@ def parse(text: str, source: str = "credentials") -> Credentials:
         for block, body in _BLOCK.findall(text)
         if block == _CERTIFICATE
     ]
-    return Credentials(User(name, blocks[_JWT], blocks[_SEED]), servers, "".join(certificates) or None, keys)
+    return Credentials(user, servers, "".join(certificates) or None, keys, sealing_key)
 
 
 def load(path: Path) -> Credentials:

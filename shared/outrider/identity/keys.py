@@ -1,5 +1,6 @@
 """Key pairs in the two forms that Outrider uses: NATS nkeys (who may connect) and plain ed25519 (who signed a record)."""
 
+import hmac
 import os
 from typing import Literal
 
@@ -28,6 +29,12 @@ class KeyPair:
         """Return the 64-byte ed25519 signature of `data`."""
         signature: bytes = self._pair.sign(data)
         return signature
+
+
+def derive(kind: Kind, secret: KeyPair, purpose: str) -> KeyPair:
+    """Return the pair that a secret one has for a purpose: always the same, and no way back to the secret."""
+    seed = hmac.digest(secret.seed.encode(), f"outrider {purpose}".encode(), "sha256")
+    return KeyPair(nkeys.encode_seed(seed, _PREFIX[kind]).decode())
 
 
 def generate(kind: Kind) -> KeyPair:

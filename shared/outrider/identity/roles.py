@@ -43,6 +43,14 @@ CLUSTER = Permissions(
     payload_max_bytes=EDGE_PAYLOAD_MAX_BYTES,
 )
 
+# A delegated renderer asks and hears the answers. Nothing is sent to it unasked, so it needs no other right.
+POOL = Permissions(
+    publish=("pool.{{name()}}.gateway.*",),
+    subscribe=("_INBOX_POOL_{{name()}}.>",),
+    subscriptions_max=EDGE_SUBSCRIPTIONS_MAX,
+    payload_max_bytes=EDGE_PAYLOAD_MAX_BYTES,
+)
+
 # Rotating a cluster's trust, nothing else: the one right of the registry's user in the system account.
 CLAIMS_WRITER = Permissions(publish=("$SYS.REQ.CLAIMS.UPDATE",), subscribe=("_INBOX_{{name()}}.>",))
 
@@ -53,7 +61,8 @@ _OWN_SUBJECTS: dict[Role, Permissions] = {
         subscribe=("hub.registry.>", subjects.ALL_RESYNC, subjects.ALL_REPLIES, *_SERVICE_DISCOVERY),
     ),
     "renderer": Permissions(
-        publish=(), subscribe=("hub.render.*.*", subjects.ALL_BUNDLE, *_SERVICE_DISCOVERY)
+        publish=(),
+        subscribe=("hub.render.*.*", subjects.ALL_BUNDLE, subjects.ALL_GATEWAY, *_SERVICE_DISCOVERY),
     ),
     "aggregator": Permissions(
         publish=("events.>", subjects.ALL_COMMANDS, "presence.connections"),

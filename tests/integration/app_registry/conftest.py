@@ -15,13 +15,13 @@ from outrider.bus.jetstream import JetStream
 from outrider.bus.model import User
 from outrider.bus.services import RequestRefused, ask
 from outrider.generations import holdings_digest
-from outrider.identity import credentials, hub_state, signatures
+from outrider.identity import credentials, hub_state, sealing, signatures
 from outrider.identity.keys import KeyPair, generate
 from outrider.messages import Desired, Generation, ResyncAnswer, ResyncRequest
 from outrider.names import AppName, ClusterName, from_token, token
-from outrider.records import ConditionsRecord, RenderingRecord, SourceRecord
+from outrider.records import ConditionsRecord, PoolPresenceRecord, RenderingRecord, SourceRecord
 from outrider.tasks import background
-from outrider.topology import CONDITIONS, RENDERINGS, SOURCES, STATUSES
+from outrider.topology import CONDITIONS, POOL_PRESENCE, RENDERINGS, SOURCES, STATUSES
 
 REPOSITORY = "https://git.example.com/shops.git"
 NOTHING = Generation(0, 0)
@@ -198,6 +198,16 @@ class Fleet:
             User(name, answer["jwt"], key.seed), (self.hub.url,), answer["ca_pem"], tuple(answer["hub_keys"])
         )
         return BusSettings(servers=(self.hub.url,), user=lambda: made.user, ca_pem=made.ca_pem)
+
+    async def add_pool(self, name: str, key: KeyPair | None = None, **more: Any) -> Any:
+        key = key or generate("user")
+        sealing_key = more.pop("sealing_key", sealing.public_key(sealing.generate_key()))
+        return await self.ask("pool.add", name=name, public_key=key.public, sealing_key=sealing_key, **more)
+
+    async def pool_seen(self, name: str, *, online: bool, since_ms: int = 0) -> None:
+        """Write what the gateway would of a pool's renderers."""
+        record = PoolPresenceRecord(online, since_ms, [["one", "0.1.0"]] if online else [])
+        await KeyValue(JetStream(self.renderer), POOL_PRESENCE).put(name, record.pack())
 
     async def edge(self, name: str, **more: Any) -> Edge:
         bus = await self.add_cluster(name, **more)

@@ -27,6 +27,7 @@ async def test_credentials_are_stored_as_they_were_sealed_and_shown_to_nobody(se
 
 
 async def test_changing_one_thing_of_a_repository_keeps_the_others(served: Fleet) -> None:
+    await served.add_pool("private")
     await served.ask("repo.add", url=REPOSITORY, pool="private", sealed=b"x" * 48)
     assert (await served.ask("repo.add", url=REPOSITORY, pool="private"))["result"] == "unchanged"
     assert (await served.ask("repo.add", url=REPOSITORY, public={"kind": "none"}))["result"] == "updated"
@@ -37,6 +38,7 @@ async def test_changing_one_thing_of_a_repository_keeps_the_others(served: Fleet
 async def test_sources_follow_their_repository_to_its_pool_and_back(served: Fleet) -> None:
     await served.ask("app.apply", manifest=application("till"))
     await served.wanted(lambda record: record.pool == "default")
+    await served.add_pool("private")
     await served.ask("repo.add", url=REPOSITORY, pool="private")
     await served.wanted(lambda record: record.pool == "private")
     assert len(await served.sources()) == 1
@@ -45,6 +47,7 @@ async def test_sources_follow_their_repository_to_its_pool_and_back(served: Flee
 
 
 async def test_an_application_may_spell_a_registered_repository_as_it_likes(served: Fleet) -> None:
+    await served.add_pool("private")
     await served.ask("repo.add", url=REPOSITORY, pool="private")
     await served.until(lambda answer: answer["items"], "repo.list")
     for name, url in (
