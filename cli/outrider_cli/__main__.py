@@ -20,6 +20,7 @@ COMMANDS = {
     "up": Lazy("outrider_cli.up", "up", "Run a whole hub on this machine, in the foreground."),
     "agent": Lazy("outrider_cli.agent", "agent", "Run the agent of one cluster, in the foreground."),
     "cluster": Lazy("outrider_cli.clusters", "cluster", "Add, list, change and remove edge clusters."),
+    "pool": Lazy("outrider_cli.pools", "pool", "Add, list and remove pools of renderers."),
     "repo": Lazy("outrider_cli.repositories", "repo", "Give the hub access to Git repositories."),
     "app": Lazy("outrider_cli.app.group", "app", "Apply, look at, sync and delete applications."),
     "set": Lazy("outrider_cli.sets", "application_sets", "Look at and delete application sets."),

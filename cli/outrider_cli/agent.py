@@ -60,15 +60,15 @@ def _cluster_of(file: Path) -> str:
     from outrider.identity.accounts import HUB_ROLES
 
     try:
-        name = credentials.load(file).user.name
+        user = credentials.load(file).user
     except credentials.InvalidCredentials as error:
         raise Failed(str(error)) from error
-    if name in HUB_ROLES:
+    if user.is_pool or user.name in HUB_ROLES:
+        whose = f"pool {user.name!r}" if user.is_pool else f"the hub ({user.name!r})"
         raise Failed(
-            f"{file} holds the identity {name!r} of the hub, not a cluster's: "
-            "make one with `outrider cluster add NAME --credentials-only`"
+            f"{file} holds the identity of {whose}, not a cluster's: make one with `outrider cluster add NAME --credentials-only`"
         )
-    return name
+    return user.name
 
 
 def _check_folder(folder: Path) -> None:

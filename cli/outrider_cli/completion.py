@@ -41,6 +41,11 @@ def clusters(context: click.Context, _parameter: click.Parameter, incomplete: st
     return _names(context, incomplete, lambda hub: hub.registry("cluster.list", limit=NAMES_MAX))
 
 
+def pools(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Return the names of pools that begin so."""
+    return _names(context, incomplete, lambda hub: hub.registry("pool.list", limit=NAMES_MAX))
+
+
 def _names(
     context: click.Context, incomplete: str, ask: Callable[[Hub], Awaitable[dict[str, Any]]]
 ) -> list[str]:

@@ -6,15 +6,14 @@ before, the key in it is kept, so the command can be repeated.
 
 from __future__ import annotations
 
-import os
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
-from outrider_cli import manifest
+from outrider_cli import credentials_file, manifest
 from outrider_cli.asking import asking
-from outrider_cli.failure import Failed, note
+from outrider_cli.failure import note
 from outrider_cli.output import Format, emit, encoded
 
 if TYPE_CHECKING:
@@ -70,14 +69,14 @@ class Enrolled:
 def enrol(state: Path | None, output: Format, request: Request) -> None:
     """Carry out `outrider cluster add`."""
     key = _key(request)
-    _check_writable(request.out)
+    credentials_file.check_writable(request.out)
     credentials = asking(state, lambda hub: _registered(hub, request, key))
     made = Enrolled(request, credentials)
     text = made.text("json" if output == "json" else "yaml")
     if request.out is None:
         _print(text, output, request)
     else:
-        _write(request.out, text)
+        credentials_file.write(request.out, text)
         summary = {"name": request.name, "file": str(request.out), "servers": list(credentials.servers)}
         emit(summary, output, lambda: f"cluster/{request.name} added: {request.out}")
     _advise(made)
@@ -108,35 +107,12 @@ async def _registered(hub: Any, request: Request, key: KeyPair) -> Credentials:
 
 def _key(request: Request) -> KeyPair:
     """Return the key in the file that is to be written, if it holds this cluster's credentials; else a fresh one."""
-    from outrider.identity import credentials
     from outrider.identity.keys import KeyPair, generate
 
-    if request.out is None or not request.out.exists() or not request.credentials_only:
-        return generate("user")
-    try:
-        held = credentials.load(request.out)
-    except credentials.InvalidCredentials as error:
-        raise Failed(f"{request.out} exists and is no credentials file: choose another --out") from error
-    if held.user.name != request.name:
-        raise Failed(f"{request.out} holds the credentials of {held.user.name!r}: choose another --out")
-    return generate("user") if request.replace else KeyPair(held.user.seed)
-
-
-def _check_writable(out: Path | None) -> None:
-    """Fail before the hub is asked: a key that can't be written down is lost."""
-    if out is not None and not os.access(out if out.exists() else out.parent, os.W_OK):
-        raise Failed(f"can't write {out}: its folder does not exist or is read-only")
-
-
-def _write(out: Path, text: str) -> None:
-    from outrider.identity.credentials import write_secret
-
-    try:
-        write_secret(out, text)
-    except OSError as error:
-        raise Failed(
-            f"can't write {out}: {error.strerror}; run the command again with --replace and another --out"
-        ) from error
+    held = credentials_file.held(
+        request.out if request.credentials_only else None, request.name, is_pool=False
+    )
+    return generate("user") if held is None or request.replace else KeyPair(held.user.seed)
 
 
 def _print(text: str, output: Format, request: Request) -> None:

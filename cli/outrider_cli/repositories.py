@@ -1,7 +1,7 @@
 """`outrider repo`: which Git repositories the hub may read, and with what.
 
 Secrets are read from standard input or files, never from the command line (which every process of the machine can read), and
-sealed here to the renderers' key: the hub stores what it can't open.
+sealed here to the key of the renderers that will read it: the hub stores what it can't open.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from urllib.parse import urlsplit
 import click
 
 from outrider import subjects
-from outrider_cli import freshness
+from outrider.names import DEFAULT_POOL
+from outrider_cli import completion, freshness
 from outrider_cli.asking import asking
 from outrider_cli.failure import Failed, Reported
 from outrider_cli.output import Format, emit, objects_option, output_option, styled, table
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
     from outrider_cli.hub import Hub
 
-DEFAULT_POOL = "default"
 _COMMIT = re.compile(r"[0-9a-f]{40,64}")
 SECRET_MAX_BYTES = 64 * 1024
 # No password, key or list of authorities is longer; what is, is the wrong file.
@@ -131,7 +131,11 @@ def _from_file(path: Path | None) -> str | None:
     type=click.Path(path_type=Path),
     help="Certificates (PEM) to trust for HTTPS, instead of the public ones.",
 )
-@click.option("--pool", help=f"Which renderers read it. [default: {DEFAULT_POOL}]")
+@click.option(
+    "--pool",
+    shell_complete=completion.pools,
+    help="Which renderers read it: a pool made with `outrider pool add`, or `default`, the hub's own. [default: as before]",
+)
 @hub_option
 @output_option
 def add(url: str, pool: str | None, state: Path | None, output: Format, **given: Any) -> None:
@@ -146,7 +150,7 @@ def add(url: str, pool: str | None, state: Path | None, output: Format, **given:
     secret = access.secret()
 
     async def added(hub: Hub) -> dict[str, Any]:
-        closed = await sealed(hub, secret) if secret else None
+        closed = await sealed(hub, secret, url=url, pool=pool) if secret else None
         shown = access.public() if secret else None
         return await hub.registry("repo.add", url=url, pool=pool, sealed=closed, public=shown)
 
@@ -154,11 +158,11 @@ def add(url: str, pool: str | None, state: Path | None, output: Format, **given:
     emit(answer, output, lambda: styled(f"repository {url} {answer.get('result', 'added')}", ""))
 
 
-async def sealed(hub: Hub, secret: dict[str, str]) -> bytes:
-    """Return what is secret, sealed to the renderers' key."""
+async def sealed(hub: Hub, secret: dict[str, str], *, url: str, pool: str | None = None) -> bytes:
+    """Return what is secret, sealed to the renderers of a pool; without one, of the pool that the repository has."""
     from outrider.identity import sealing
 
-    key = (await hub.registry("repo.key"))["sealing_key"]
+    key = (await hub.registry("repo.key", url=url, pool=pool))["sealing_key"]
     return sealing.seal(secret, bytes(key))
 
 

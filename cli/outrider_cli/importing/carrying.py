@@ -47,7 +47,7 @@ async def _repository(hub: Hub, held: Held, url: str) -> Outcome:
     if not isinstance(found, Carried):
         return {**outcome, "error": found}
     try:
-        secret = await sealed(hub, dict(found.secret))
+        secret = await sealed(hub, dict(found.secret), url=url)
         answer = await hub.registry("repo.add", url=url, sealed=secret, public=dict(found.public))
     except Refused as error:
         return {**outcome, "error": error.format_message()}

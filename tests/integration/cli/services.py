@@ -13,7 +13,7 @@ from tests.integration.conftest import Hub
 from outrider import subjects
 from outrider.bus.services import Endpoint, RequestRefused, serve
 from outrider.identity import sealing
-from outrider.identity.accounts import cluster_user_jwt
+from outrider.identity.accounts import cluster_user_jwt, pool_user_jwt
 from outrider.tasks import background
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -50,6 +50,7 @@ class Services:
 
     hub: Hub
     clusters: dict[str, dict[str, Any]] = field(default_factory=dict)
+    pools: dict[str, dict[str, Any]] = field(default_factory=dict)
     repositories: dict[str, dict[str, Any]] = field(default_factory=dict)
     applications: dict[str, dict[str, Any]] = field(default_factory=dict)
     others: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
@@ -290,8 +291,58 @@ class Services:
         shown = [{"pool": "default", "public": {}, **one, "sealed": None} for one in held]
         return self.paged(shown, arguments)
 
-    async def _repo_key(self, _arguments: dict[str, Any]) -> Any:
-        return {"sealing_key": sealing.public_key(self.sealing_key)}
+    async def _repo_key(self, arguments: dict[str, Any]) -> Any:
+        known = self.repositories.get(arguments["url"], {})
+        pool = arguments.get("pool") or known.get("pool", "default")
+        if pool == "default":
+            return {"sealing_key": sealing.public_key(self.sealing_key)}
+        if pool not in self.pools:
+            raise RequestRefused(f"there is no pool {pool!r}: add it first, with `outrider pool add {pool}`")
+        return {"sealing_key": self.pools[pool]["sealing_key"]}
+
+    async def add_pool(self, arguments: dict[str, Any]) -> Any:
+        """`hub.registry.pool.add`."""
+        name, key = arguments["name"], arguments["public_key"]
+        before = self.pools.get(name)
+        if before is not None and before["public_key"] != key and not arguments.get("replace"):
+            raise RequestRefused(f"pool {name!r} exists with another key")
+        held: dict[str, Any] = {
+            "presence": "unknown",
+            "since_ms": None,
+            "created_at_ms": NOW_MS,
+            "urls": [],
+            "renderers": [],
+        }
+        self.pools[name] = {**held, **arguments}
+        jwt = pool_user_jwt(
+            name,
+            key,
+            signing_key=self.hub.trust.fleet_pools,
+            fleet_account=self.hub.trust.fleet.public,
+            now=datetime.now(UTC),
+        )
+        authority = (self.hub.state / "nats" / "tls" / "authority.pem").read_text()
+        sealed = [url for url, one in self.repositories.items() if one.get("pool") == name and before]
+        return {
+            "name": name,
+            "jwt": jwt,
+            "servers": [self.hub.url],
+            "ca_pem": authority,
+            "hub_keys": [b"k" * 32],
+            "sealed_before": sealed,
+        }
+
+    async def remove_pool(self, arguments: dict[str, Any]) -> Any:
+        """`hub.registry.pool.remove`."""
+        if self.pools.pop(arguments["name"], None) is None:
+            raise RequestRefused(f"there is no pool {arguments['name']!r}")
+        return {"name": arguments["name"], "result": "removed"}
+
+    async def _pool_list(self, arguments: dict[str, Any]) -> Any:
+        return self.paged([self.pools[name] for name in sorted(self.pools)], arguments)
+
+    async def _pool_get(self, arguments: dict[str, Any]) -> Any:
+        return self.pools[arguments["name"]]
 
     async def _cluster_list(self, arguments: dict[str, Any]) -> Any:
         return self.paged([self.clusters[name] for name in sorted(self.clusters)], arguments)
@@ -321,6 +372,8 @@ class Services:
             "cluster.get": self._cluster_get, "repo.add": self.add_repository, "repo.remove": self.remove_repository,
             "repo.list": self.list_repositories, "repo.key": self._repo_key, "app.apply": self.apply,
             "app.get": self.get_application, "app.delete": self.delete_application, "app.sync": self.sync,
+            "pool.add": self.add_pool, "pool.remove": self.remove_pool, "pool.list": self._pool_list,
+            "pool.get": self._pool_get,
             "app.check": self.check, "settings.get": self.get_settings, "settings.set": self.set_settings,
             "settings.delete": self.delete_settings,
         }  # fmt: skip

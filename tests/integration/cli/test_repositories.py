@@ -24,12 +24,14 @@ async def test_a_password_is_sealed_to_the_renderers_and_told_to_nobody_else(
     assert services.repositories[URL]["public"] == {"kind": "password", "username": "ci"}
 
 
-async def test_an_ssh_key_is_sealed_with_the_keys_of_the_servers_it_may_meet(
+async def test_an_ssh_key_is_sealed_to_its_pool_with_the_keys_of_the_servers_it_may_meet(
     services: Services, outrider: Outrider, tmp_path: Path
 ) -> None:
     (tmp_path / "key").write_text("PRIVATE")
     (tmp_path / "hosts").write_text("git.example.com ssh-ed25519 AAAA")
     url = "ssh://git@git.example.com/shops.git"
+    key = sealing.generate_key()
+    services.pools["site"] = {"name": "site", "sealing_key": sealing.public_key(key)}
     ended = await outrider(
         "repo",
         "add",
@@ -42,7 +44,7 @@ async def test_an_ssh_key_is_sealed_with_the_keys_of_the_servers_it_may_meet(
         "site",
     )
     assert ended.status == 0, ended.stderr
-    assert sealing.unseal(services.repositories[url]["sealed"], services.sealing_key) == {
+    assert sealing.unseal(services.repositories[url]["sealed"], key) == {
         "ssh_private_key": "PRIVATE",
         "ssh_known_hosts": "git.example.com ssh-ed25519 AAAA",
     }
