@@ -4,13 +4,17 @@ from edge_agent.replica.bundles import Bundles
 from edge_agent.replica.database import Database, ReplicaDamaged, ReplicaUnwritable, opened
 from edge_agent.replica.holdings import Held, Holdings
 from edge_agent.replica.progress import Progress
+from edge_agent.replica.renderings import Archived, Rendered, Renderings
 
 __all__ = [
+    "Archived",
     "Bundles",
     "Database",
     "Held",
     "Holdings",
     "Progress",
+    "Rendered",
+    "Renderings",
     "ReplicaDamaged",
     "ReplicaUnwritable",
     "opened",

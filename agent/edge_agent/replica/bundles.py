@@ -96,6 +96,7 @@ class Bundles:
             rows = connection.execute(
                 "SELECT digest, length(frame), substr(digest, 1, ?) IN (SELECT digest FROM kept) FROM bundles"
                 " WHERE digest NOT IN (SELECT digest FROM desired WHERE digest IS NOT NULL)"
+                " AND digest NOT IN (SELECT digest FROM rendered)"
                 " ORDER BY used_at DESC, rowid DESC",
                 (delta.SHORT_DIGEST_BYTES,),
             ).fetchall()
@@ -105,4 +106,5 @@ class Bundles:
                 if left[bool(is_kept)] < 0:
                     doomed.append((digest,))
             connection.executemany("DELETE FROM bundles WHERE digest = ?", doomed)
+            connection.executemany("DELETE FROM archive WHERE digest = ?", doomed)
         return len(doomed)

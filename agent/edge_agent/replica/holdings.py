@@ -3,10 +3,14 @@
 import sqlite3
 from dataclasses import dataclass
 
+import msgpack
+
 from edge_agent.replica.bundles import Bundles
 from edge_agent.replica.database import Database
 from outrider.messages import Desired, Generation
 from outrider.names import AppName
+
+_EMPTY = msgpack.packb({})
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,8 @@ class Holdings:
     def accept(self, app: AppName, record: Desired, bundle: bytes | None, complete: Generation) -> None:
         """Store a record, its bundle unless that is held, and up to where all is seen, in one transaction.
 
-        The patch is not kept: the bundle is.
+        The patch is not kept: the bundle is. Where the edge is to render from here on, what the hub rendered stays in force until
+        it has.
         """
         kept = Desired(
             uid=record.uid, epoch=record.epoch, counter=record.counter, spec=record.spec, revision=record.revision,
@@ -58,6 +63,7 @@ class Holdings:
         )  # fmt: skip
         row = self._bundles.prepare(bundle) if bundle is not None else None
         highest = max(self.highest, record.generation)
+        before = self.get(app)
         with self._database.transaction() as connection:
             if row is not None:
                 connection.execute("INSERT OR REPLACE INTO bundles VALUES (?, ?, ?, ?)", row)
@@ -65,6 +71,7 @@ class Holdings:
                 "INSERT OR REPLACE INTO desired VALUES (?, ?, ?, ?, ?)",
                 (app, record.epoch, record.counter, record.digest, kept.pack()),
             )
+            _take_over(connection, before, Held(app, record))
             _set_pair(connection, "highest", highest)
             _set_pair(connection, "complete", complete)
         self._bundles.evict()
@@ -91,6 +98,24 @@ class Holdings:
         if generation != self.complete:
             with self._database.transaction() as connection:
                 _set_pair(connection, "complete", generation)
+
+
+def _take_over(connection: sqlite3.Connection, before: Held | None, now: Held) -> None:
+    """Begin what is kept of an application that is rendered here with what the hub rendered; end it with the hub's, or its end."""
+    renders, same = now.record.digest == b"", before is not None and before.record.uid == now.record.uid
+    if not (renders and same):
+        connection.execute("DELETE FROM rendered WHERE app = ?", (now.app,))
+    elif before is not None and before.record.digest:
+        revision = before.record.revision
+        connection.execute(
+            "INSERT OR REPLACE INTO rendered VALUES (?, ?, ?, ?)",
+            (
+                now.app,
+                revision.hex() if isinstance(revision, bytes) else revision,
+                before.record.digest,
+                _EMPTY,
+            ),
+        )
 
 
 def _set_pair(connection: sqlite3.Connection, name: str, generation: Generation) -> None:

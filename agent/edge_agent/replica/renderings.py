@@ -1,0 +1,95 @@
+"""What this edge rendered itself: of each application the last good rendering, and of each distinct one its bundle, made once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgpack
+
+from edge_agent.replica.bundles import Bundles
+from edge_agent.replica.database import Database
+from outrider.names import AppName
+
+Warnings = tuple[tuple[str, str], ...]
+"""Type and message of conditions that a rendering comes with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """An application's bundle, and what it is a rendering of."""
+
+    revision: str
+    digest: bytes
+    fingerprint: str = ""
+    # of what its sources read; empty: what the hub rendered, before the edge took over
+    warnings: Warnings = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Archived:
+    """A bundle that is held, made from all that enters a rendering."""
+
+    digest: bytes
+    warnings: Warnings = ()
+
+
+class Renderings:
+    """Renderings, with their bundles in one transaction. `replica.holdings` begins and ends what is kept of an application."""
+
+    def __init__(self, database: Database, bundles: Bundles) -> None:
+        self._database, self._bundles = database, bundles
+
+    def get(self, app: AppName) -> Rendered | None:
+        """Return what an application is at; None if it has no rendering yet."""
+        with self._database.transaction() as connection:
+            row = connection.execute(
+                "SELECT revision, digest, value FROM rendered WHERE app = ?", (app,)
+            ).fetchone()
+        if row is None:
+            return None
+        value = _read(row[2])
+        return Rendered(row[0], row[1], str(value.get("fingerprint", "")), _warnings(value))
+
+    def archived(self, identity: str) -> Archived | None:
+        """Return the bundle of a rendering that was made before and is held still."""
+        with self._database.transaction() as connection:
+            row = connection.execute(
+                "SELECT digest, value FROM archive WHERE identity = ?", (identity,)
+            ).fetchone()
+        if row is None or self._bundles.get(row[0]) is None:
+            return None
+        return Archived(row[0], _warnings(_read(row[1])))
+
+    def put(self, app: AppName, rendered: Rendered, identity: str, bundle: bytes | None) -> bool:
+        """Store a rendering, its bundle unless that is held, and what it was made from, in one transaction.
+
+        False, and nothing is stored: the application is not rendered here any more.
+        """
+        row = self._bundles.prepare(bundle) if bundle is not None else None
+        warnings = [list(warning) for warning in rendered.warnings]
+        value = msgpack.packb({"fingerprint": rendered.fingerprint, "warnings": warnings})
+        with self._database.transaction() as connection:
+            held = connection.execute("SELECT digest FROM desired WHERE app = ?", (app,)).fetchone()
+            if held is None or held[0] != b"":
+                return False
+            if row is not None:
+                connection.execute("INSERT OR REPLACE INTO bundles VALUES (?, ?, ?, ?)", row)
+            connection.execute(
+                "INSERT OR REPLACE INTO archive VALUES (?, ?, ?)",
+                (identity, rendered.digest, msgpack.packb({"warnings": warnings})),
+            )
+            connection.execute(
+                "INSERT OR REPLACE INTO rendered VALUES (?, ?, ?, ?)",
+                (app, rendered.revision, rendered.digest, value),
+            )
+        self._bundles.evict()
+        return True
+
+
+def _read(packed: bytes) -> Mapping[str, Any]:
+    value: dict[str, Any] = msgpack.unpackb(packed, raw=False)
+    return value
+
+
+def _warnings(value: Mapping[str, Any]) -> Warnings:
+    return tuple((str(kind), str(message)) for kind, message in value.get("warnings", ()))
