@@ -28,8 +28,12 @@ from outrider_cli.state_folder import hub_option
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+    from rich.text import Text
 
     from outrider_cli.hub import Hub
+
+
+_COUNTED = ("healthy", "degraded", "out of sync", "unknown")
 
 
 @click.group()
@@ -132,11 +136,17 @@ def add(state: Path | None, output: Format, **given: Any) -> None:
 @hub_option
 @objects_option
 def list_clusters(label: dict[str, str], state: Path | None, output: Format) -> None:
-    """List the clusters that the hub knows."""
+    """List the clusters that the hub knows, and whether they are there."""
 
     async def everything(hub: Hub) -> list[dict[str, Any]]:
-        pages = hub.pages(subjects.registry("cluster.list"), labels=label or None)
-        return [item async for item in pages]
+        known = [item async for item in hub.pages(subjects.registry("cluster.list"), labels=label or None)]
+        seen: dict[str, dict[str, Any]] = {}
+        try:
+            async for item in hub.pages(subjects.status_query("clusters")):
+                seen[str(item["name"])] = item
+        except Failed as error:
+            note(f"who is there is not known: {error.format_message()}")
+        return [{**freshness.NEVER_KNOWN, **seen.get(str(item["name"]), {}), **item} for item in known]
 
     items = asking(state, everything)
     emit(
@@ -155,6 +165,8 @@ def _as_table(items: list[dict[str, Any]], *, wide: bool = False) -> RenderableT
     rows = [
         [
             str(item["name"]),
+            freshness.presence(item, now),
+            freshness.last_word(item, now),
             _labels_text(item),
             str(item.get("applications", "")),
             styled(str(item.get("state") or ""), "" if item.get("state") == "active" else freshness.STALE),
@@ -165,7 +177,8 @@ def _as_table(items: list[dict[str, Any]], *, wide: bool = False) -> RenderableT
         for item in items
     ]
     more = ["TIME ZONE", "PUBLIC KEY"] if wide else []
-    return table(["NAME", "LABELS", "APPLICATIONS", "STATE", "ADDED", "SERVER", *more], rows)
+    titles = ["NAME", "PRESENCE", "LAST WORD", "LABELS", "APPLICATIONS", "STATE", "ADDED", "SERVER"]
+    return table([*titles, *more], rows)
 
 
 def _labels_text(item: dict[str, Any]) -> str:
@@ -182,11 +195,11 @@ def get(name: str, state: Path | None, output: Format) -> None:
     async def both(hub: Hub) -> dict[str, Any]:
         known = await hub.registry("cluster.get", name=name)
         try:
-            seen = await hub.status("cluster", name=name)
+            seen: dict[str, Any] = await hub.status("cluster", name=name)
         except Failed as error:
             note(f"its status is not known: {error.format_message()}")
-            seen = None
-        return {**(seen or {}), **known}
+            seen = freshness.NEVER_KNOWN
+        return {**seen, **known}
 
     item = asking(state, both)
     emit(item, output, lambda: _as_fields(item), names=[f"cluster/{name}"])
@@ -194,10 +207,7 @@ def get(name: str, state: Path | None, output: Format) -> None:
 
 def _as_fields(item: dict[str, Any]) -> RenderableType:
     now = datetime.now().astimezone()
-    counted = [
-        (name, item.get(name.replace(" ", "_")))
-        for name in ("applications", "healthy", "degraded", "out of sync")
-    ]
+    counted = [(name, item.get(name.replace(" ", "_"))) for name in ("applications", *_COUNTED)]
     return fields(
         [
             ("name", str(item["name"])),
@@ -209,8 +219,9 @@ def _as_fields(item: dict[str, Any]) -> RenderableType:
             ("state", "" if item.get("state") == "active" else str(item.get("state") or "")),
             ("added", freshness.ago(item.get("created_at_ms"), now)),
             ("presence", freshness.presence(item, now) if "presence" in item else ""),
-            ("last word", freshness.ago(item.get("heard_at_ms"), now)),
+            ("last word", freshness.last_word(item, now) if "presence" in item else ""),
             *((name, "" if value is None else str(value)) for name, value in counted),
+            ("last known", _last_known(item, now)),
             *about.rows(item.get("about") or {}),
         ]
     )
@@ -218,6 +229,15 @@ def _as_fields(item: dict[str, Any]) -> RenderableType:
 
 def _limit(item: dict[str, Any], name: str) -> str:
     return sizes.shown(item[name]) if item.get(name) else ""
+
+
+def _last_known(item: dict[str, Any], now: datetime) -> str | Text:
+    """Return what was so of a cluster that is away: its counts above are of what is so."""
+    if "presence" not in item or freshness.is_fresh(item) or not freshness.is_heard(item):
+        return ""
+    known = (item.get("last_known") or {}).get("health") or {}
+    told = ", ".join(f"{count} {word}" for word, count in known.items() if count)
+    return styled(f"{told} as of {freshness.as_of(item, now)}", freshness.STALE) if told else ""
 
 
 @cluster.command("set")

@@ -23,15 +23,15 @@ if TYPE_CHECKING:
     from outrider_cli.hub import Hub
 
 _ORDER = (
-    "online", "offline", "Healthy", "Progressing", "Suspended", "Degraded", "Missing", "Synced", "OutOfSync", "fresh", "stale",
+    "online", "Healthy", "Progressing", "Suspended", "Degraded", "Missing", "Synced", "OutOfSync", "fresh", "stale", "offline",
 )  # fmt: skip
 # Of the counts in a line; what is unknown comes last.
 PAGE_MAX = 500
 CLUSTERS_LOOKED_AT = 2000
 # For those that are offline, which the hub has no filter for.
 _TROUBLE: tuple[dict[str, str], ...] = (
-    {"health": "Degraded"}, {"health": "Missing"}, {"sync": "OutOfSync"}, {"freshness": "stale"}, {"health": "Unknown"},
-    {"health": "Progressing"}, {"health": "Suspended"}, {},
+    {"health": "Degraded"}, {"health": "Missing"}, {"sync": "OutOfSync"}, {"freshness": "offline", "health": "Degraded"},
+    {"freshness": "offline"}, {"freshness": "stale"}, {"health": "Unknown"}, {"health": "Progressing"}, {"health": "Suspended"}, {},
 )  # fmt: skip
 
 
@@ -78,7 +78,7 @@ async def _clusters(hub: Hub) -> list[dict[str, Any]]:
         found.append(item)
         if len(found) >= CLUSTERS_LOOKED_AT:
             break
-    return sorted(found, key=lambda item: (item.get("presence") == "online", -int(item.get("degraded") or 0)))
+    return sorted(found, key=lambda item: (freshness.is_fresh(item), -int(item.get("degraded") or 0)))
 
 
 def as_screen(fleet: Fleet, now: datetime) -> Group:
@@ -93,7 +93,7 @@ def as_screen(fleet: Fleet, now: datetime) -> Group:
     rows = (tables.line(item, now) for item in fleet.applications)
     applications = table(titles, rows, cut_last=True)
     return Group(
-        _counts("clusters", fleet.summary, presence=""),
+        _counts("clusters", fleet.summary, presence="", cluster_freshness=""),
         _counts("applications", fleet.summary, health="health ", sync="sync ", freshness=""),
         "",
         clusters
@@ -108,22 +108,34 @@ def as_screen(fleet: Fleet, now: datetime) -> Group:
 
 
 def _cluster(item: dict[str, Any], now: datetime) -> list[str | Text]:
-    online = item.get("presence") == "online"
-    heard = freshness.ago(item.get("heard_at_ms"), now)
-    # Of a cluster that is away, what was healthy is not said to be so in green.
-    healthy = styled(str(item.get("healthy", "")), freshness.GOOD if online else freshness.PALE)
-    bad = [
-        (str(item.get(name) or ""), style)
-        for name, style in (("degraded", freshness.BAD), ("out_of_sync", freshness.STALE))
-    ]
     return [
         str(item.get("name")),
         freshness.presence(item, now),
-        heard if online else styled(heard, freshness.STALE),
+        freshness.last_word(item, now),
         str(item.get("applications", "")),
-        healthy,
-        *(styled(text, style) for text, style in bad),
+        *_counted(item, now),
     ]
+
+
+def _counted(item: dict[str, Any], now: datetime) -> list[Text]:
+    """Return how many applications of a cluster are healthy, degraded, out of sync; of one that is away, how many were."""
+    if freshness.is_fresh(item) or not freshness.is_heard(item):
+        return [
+            # Nothing was heard of: there is nothing healthy to be green.
+            styled(
+                str(item.get("healthy", "")), freshness.GOOD if freshness.is_fresh(item) else freshness.PALE
+            ),
+            styled(str(item.get("degraded") or ""), freshness.BAD),
+            styled(str(item.get("out_of_sync") or ""), freshness.STALE),
+        ]
+    known = item.get("last_known") or {}
+    health, sync = known.get("health") or {}, known.get("sync") or {}
+    words = (
+        f"{health.get('Healthy', 0)} as of {freshness.as_of(item, now)}",
+        str(health.get("Degraded") or ""),
+        str(sync.get("OutOfSync") or ""),
+    )
+    return [styled(word, freshness.STALE) for word in words]
 
 
 def _counts(title: str, summary: dict[str, Any], **groups: str) -> Text:

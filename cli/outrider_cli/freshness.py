@@ -1,7 +1,8 @@
 """How old what the hub knows is, in words: nothing is shown as good that nobody has heard of lately.
 
-An application's item says `freshness` (fresh, stale, unknown), its cluster's `presence`, and when the last word came. Fresh words
-get the colour of what they say; all others are told with their time and never in green.
+Each answer of the hub says `freshness` (fresh, stale, offline, unknown), its cluster's `presence`, and how old the last word is
+(`age_s`, which no clock of the hub or of this machine can falsify). Fresh words get the colour of what they say; all others are told
+with their time and never in green.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
     from rich.text import Text
 
+NEVER_KNOWN: dict[str, Any] = {"freshness": "unknown", "presence": "unknown"}
+# Of what no answer could be had.
 GOOD, BUSY, BAD, PALE = "green", "cyan", "red", "dim"
 STALE = "yellow"
 _STYLES = {
@@ -39,8 +42,27 @@ def span(seconds: float) -> str:
     return f"{int(seconds // _DAY_S)} days"
 
 
-def told_at_ms(item: Mapping[str, Any]) -> int:
-    """Return when the hub last heard what it says of an application: a cluster's every word vouches for all that it runs."""
+def is_heard(item: Mapping[str, Any]) -> bool:
+    """Say whether anything was ever heard of it."""
+    return item.get("freshness") != "unknown" and bool(_told_at_ms(item))
+
+
+def age_s(item: Mapping[str, Any], now: datetime) -> float | None:
+    """Return how old the hub's last word of a cluster is, and with it that of all that runs there; None if nobody knows."""
+    if "age_s" in item:
+        age = item["age_s"]
+        return None if age is None else float(age)
+    told_at_ms = _told_at_ms(item)
+    return now.timestamp() - told_at_ms / 1000 if told_at_ms else None
+
+
+def as_of(item: Mapping[str, Any], now: datetime) -> str:
+    """Return the moment of the last word, by the clock of who reads it."""
+    age = age_s(item, now)
+    return "an unknown time" if age is None else clock(round((now.timestamp() - age) * 1000), now)
+
+
+def _told_at_ms(item: Mapping[str, Any]) -> int:
     return int(item.get("heard_at_ms") or item.get("received_at_ms") or 0)
 
 
@@ -62,9 +84,9 @@ def word(item: Mapping[str, Any], field: str, now: datetime) -> Text:
     value = str(item.get(field) or "Unknown")
     if is_fresh(item):
         return styled(value, _STYLES.get(value, ""))
-    if item.get("freshness") == "unknown" or not told_at_ms(item):
+    if not is_heard(item):
         return styled(value if value == "Unknown" else f"{value}?", PALE)
-    return styled(f"{value} as of {clock(told_at_ms(item), now)}", STALE)
+    return styled(f"{value} as of {as_of(item, now)}", STALE)
 
 
 def state(value: str) -> Text:
@@ -73,23 +95,23 @@ def state(value: str) -> Text:
 
 
 def last_word(item: Mapping[str, Any], now: datetime) -> Text:
-    """Return how old the last word about an application is, and why no newer one comes."""
+    """Return how old the last word is, and why no newer one comes."""
     offline = item.get("presence") == "offline"
-    if not told_at_ms(item) or item.get("freshness") == "unknown":
+    if not is_heard(item):
         return styled("never heard of, cluster offline" if offline else "never heard of", PALE)
-    age = ago(told_at_ms(item), now)
+    age = age_s(item, now)
+    told = "at an unknown time" if age is None else f"{span(age)} ago"
     if is_fresh(item):
-        return styled(age, "")
-    return styled(f"{age}, cluster {'offline' if offline else 'silent'}", STALE)
+        return styled(told, "")
+    return styled(f"{told}, cluster {'offline' if offline else 'silent'}", STALE)
 
 
 def presence(item: Mapping[str, Any], now: datetime) -> Text:
-    """Return a cluster's presence, and since when."""
+    """Return a cluster's presence, and since when. One that is there and silent is no good sign."""
     value = str(item.get("presence") or "unknown")
     since = item.get("since_ms")
-    return styled(
-        f"{value}, {ago(int(since), now).removesuffix(' ago')}" if since else value, _STYLES.get(value, PALE)
-    )
+    style = STALE if value == "online" and not is_fresh(item) else _STYLES.get(value, PALE)
+    return styled(f"{value}, {ago(int(since), now).removesuffix(' ago')}" if since else value, style)
 
 
 def sentence(item: Mapping[str, Any], now: datetime) -> str:
@@ -97,9 +119,9 @@ def sentence(item: Mapping[str, Any], now: datetime) -> str:
     state = f"{item.get('sync') or 'Unknown'}, {item.get('health') or 'Unknown'}"
     if is_fresh(item):
         return state
-    if not told_at_ms(item) or item.get("freshness") == "unknown":
+    if not is_heard(item):
         return f"{state}: {last_word(item, now).plain}"
-    return f"{state} as of {clock(told_at_ms(item), now)}, {last_word(item, now).plain}"
+    return f"{state} as of {as_of(item, now)}, {last_word(item, now).plain}"
 
 
 def short_revision(revision: Any) -> str:

@@ -10,8 +10,10 @@ import structlog
 from outrider.bus import BusError
 from outrider.bus.jetstream import JetStream
 from outrider.names import ClusterName
+from outrider.records import EdgeRecord
 from status_aggregator import events
 from status_aggregator.bulk import Bulk, Put
+from status_aggregator.hub_clock import Moment
 from status_aggregator.presence import Presence
 from status_aggregator.records import EdgeTable
 
@@ -29,12 +31,12 @@ class Announcing:
         *,
         on_online: Callable[[ClusterName], None],
         may_write: Callable[[], bool],
-        now_ms: Callable[[], int],
+        now: Callable[[], Moment],
     ) -> None:
         self._connection, self._events = js.connection, Bulk(js)
         self._presence, self._edges = presence, edges
         self._on_online = on_online
-        self._may_write, self._now_ms = may_write, now_ms
+        self._may_write, self._now = may_write, now
         self.changes = 0
 
     async def run(self) -> None:
@@ -56,14 +58,19 @@ class Announcing:
             self._presence.concern(clusters)
             await self._connection.pause()
             return
-        now_ms = self._now_ms()
+        now_ms = self._now().unix_ms
         changed = {c: self._presence.connections.is_online(c) for c in clusters if self._has_changed(c)}
+        turns = {c: _turn(self._edges.get(c)) for c in changed}
         told = [
-            events.of_presence(c, online=online, before_since_ms=self._edges.get(c).since_ms, at_ms=now_ms)
-            for c, online in changed.items()
+            events.of_presence(c, online=online, turn=turns[c], at_ms=now_ms) for c, online in changed.items()
         ]
         await self._events.write([Put(event.subject, event.body, event.headers) for event in told])
-        await self._edges.write({c: {"online": online, "since_ms": now_ms} for c, online in changed.items()})
+        await self._edges.write(
+            {
+                c: {"online": online, "since_ms": now_ms, "turn": max(now_ms, turns[c] + 1)}
+                for c, online in changed.items()
+            }
+        )
         self.changes += len(changed)
         for cluster, online in changed.items():
             log.info("cluster online" if online else "cluster offline", cluster=cluster)
@@ -75,4 +82,9 @@ class Announcing:
         online = connections.is_online(cluster)
         if cluster not in connections.registered or online == self._edges.get(cluster).online:
             return False
-        return online or self._presence.is_known
+        return online or self._presence.is_known.is_set()
+
+
+def _turn(record: EdgeRecord) -> int:
+    """Return where the next change of presence stands among those of its cluster; older records have no number but their time."""
+    return record.turn or record.since_ms

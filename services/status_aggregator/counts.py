@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from status_aggregator import about
+from status_aggregator import about, last_word
 from status_aggregator.document import HEALTHS, SYNCS, UNKNOWN
 from status_aggregator.freshness import FRESHNESSES, PRESENCES, Freshness
 from status_aggregator.tally import Cluster, Shown
@@ -12,21 +12,25 @@ from status_aggregator.view import View
 
 
 def fleet_counts(view: View) -> dict[str, Any]:
-    """Return the fleet's counts."""
+    """Return the fleet's counts: `health`, `sync` and `freshness` of applications, `presence` and `cluster_freshness` of clusters."""
     totals = view.tally.totals
     freshnesses: Counter[str] = Counter()
     for (freshness, _), count in totals.items():
         freshnesses[freshness] += count
+    clusters: Counter[str] = Counter()
+    for (_, freshness), count in view.tally.clusters.items():
+        clusters[freshness] += count
     return {
         "applications": len(view.names),
         "clusters": len(view.cluster_names),
         "freshness": _counts(FRESHNESSES, freshnesses),
         "presence": _counts(PRESENCES, view.presences),
+        "cluster_freshness": _counts(FRESHNESSES, clusters),
         **_by_state((key, shown, count) for (key, shown), count in totals.items()),
     }
 
 
-def cluster_item(cluster: Cluster) -> dict[str, Any]:
+def cluster_item(cluster: Cluster, passed_ms: int) -> dict[str, Any]:
     """Return a cluster as lists show it. What is not fresh is not counted as healthy."""
     states = _by_state((cluster.freshness_of(shown), shown, count) for shown, count in cluster.counts.items())
     edge, record = cluster.edge, cluster.record
@@ -34,10 +38,8 @@ def cluster_item(cluster: Cluster) -> dict[str, Any]:
         "name": cluster.name,
         "labels": record.labels if record else {},
         "server": record.server if record else "",
-        "presence": cluster.presence,
-        "freshness": cluster.freshness,
+        **last_word.of_cluster(cluster, passed_ms),
         "since_ms": edge.since_ms if edge else 0,
-        "heard_at_ms": cluster.heard_at_ms,
         "clock_offset_ms": edge.clock_offset_ms if edge else 0,
         "about": about.shown(cluster.about),
         "applications": len(cluster.names),

@@ -62,7 +62,7 @@ class Edge:
     size_bytes: int = 0
     # of the held documents
     retired: tuple[tuple[int, int], ...] = ()
-    # epochs that were replaced, and until when (hub's Unix time in ms) they are not believed
+    # epochs that were replaced, and until when (passed time in ms) they are not believed
 
 
 class Change(NamedTuple):

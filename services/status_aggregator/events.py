@@ -86,8 +86,8 @@ def of_change(cluster: ClusterName, epoch: int, seq: int, change: Change, at_ms:
         yield Event(cluster, change.app, name, place, at_ms, {**data, "startedAt": head.started_at})
 
 
-def of_presence(cluster: ClusterName, *, online: bool, before_since_ms: int, at_ms: int) -> Event:
-    """Return the event of a cluster that came or went; `before_since_ms`: since when it had been the opposite."""
+def of_presence(cluster: ClusterName, *, online: bool, turn: int, at_ms: int) -> Event:
+    """Return the event of a cluster that came or went; `turn` orders it among those of its cluster."""
     name = "cluster-online" if online else "cluster-offline"
     data = {"presence": "online" if online else "offline"}
-    return Event(cluster, NO_APP, name, (before_since_ms, 0), at_ms, data)
+    return Event(cluster, NO_APP, name, (turn, 0), at_ms, data)

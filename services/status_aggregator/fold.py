@@ -28,7 +28,10 @@ RETIRED_MAX = 4
 
 
 def fold(edge: Edge, batch: StatusBatch, now_ms: int, limits: Limits) -> Folded:
-    """Fold one batch. The same batch again changes nothing; whatever is wrong with an entry, the others are folded."""
+    """Fold one batch. The same batch again changes nothing; whatever is wrong with an entry, the others are folded.
+
+    `now_ms`: passed time (`hub_clock`), which no setting of a clock can take back.
+    """
     if _is_old(edge, batch, now_ms):
         return Folded(edge, is_old=True)
     restart = batch.epoch != edge.epoch

@@ -15,6 +15,7 @@ from status_aggregator.announcing import Announcing
 from status_aggregator.bulk import Bulk
 from status_aggregator.commit import Committer
 from status_aggregator.edge import Limits
+from status_aggregator.hub_clock import Moment
 from status_aggregator.ingest import Fleet, Ingest, starting_point
 from status_aggregator.mending import Mender, MendingSettings, Wants
 from status_aggregator.presence import Presence
@@ -36,7 +37,7 @@ class Around:
     registrations: Registrations
     presence: Presence
     rejections: Rejections
-    now_ms: Callable[[], int]
+    now: Callable[[], Moment]
     may_write: Callable[[], bool]
     # whether the lease still holds
     limits: Limits
@@ -56,7 +57,7 @@ class Folding:
             edges,
             on_online=self._connected,
             may_write=around.may_write,
-            now_ms=around.now_ms,
+            now=around.now,
         )
         self.mender = Mender(
             js.connection,
@@ -72,7 +73,7 @@ class Folding:
             rejections,
             is_registered=around.registrations.keys.__contains__,
             is_wanted=lambda cluster, app: around.view.is_wanted(cluster, from_token(app)),
-            now_ms=around.now_ms,
+            now=around.now,
             limits=around.limits,
         )
 

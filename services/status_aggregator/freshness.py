@@ -7,10 +7,22 @@ is younger than two heartbeats. A heartbeat vouches for every document of its cl
 from typing import Final, Literal, NamedTuple
 
 Presence = Literal["online", "offline", "unknown"]
-Freshness = Literal["fresh", "stale", "unknown"]
+"""Whether a cluster is connected; unknown: it never was."""
+Freshness = Literal["fresh", "stale", "offline", "unknown"]
+"""fresh: connected, and heard of lately. stale: connected, but its word is too old. offline: not connected, so that whatever is known
+is the last that was. unknown: never heard of."""
 
 PRESENCES: Final[tuple[Presence, ...]] = ("online", "offline", "unknown")
-FRESHNESSES: Final[tuple[Freshness, ...]] = ("fresh", "stale", "unknown")
+FRESHNESSES: Final[tuple[Freshness, ...]] = ("fresh", "stale", "offline", "unknown")
+STATES: Final[tuple[tuple[Presence, Freshness], ...]] = (
+    ("online", "fresh"),
+    ("online", "stale"),
+    ("online", "unknown"),
+    ("offline", "offline"),
+    ("offline", "unknown"),
+    ("unknown", "unknown"),
+)
+# Those that a cluster can be in.
 
 HEARTBEAT_S = 1800.0
 
@@ -28,23 +40,12 @@ class FreshnessLimits(NamedTuple):
 
 
 def freshness(
-    presence: Presence, heard_at_ms: int, observed_at_ms: int | None, now_ms: int, limits: FreshnessLimits
+    presence: Presence, age_ms: int | None, limits: FreshnessLimits, *, is_heard: bool = True
 ) -> Freshness:
-    """Judge one application. `heard_at_ms` 0: never; `observed_at_ms` None: there is no document of it."""
-    if observed_at_ms is None or not heard_at_ms:
+    """Judge a cluster, and so every document of it. `age_ms` None: nobody knows how old its last word is."""
+    if not is_heard:
         return "unknown"
-    return cluster_freshness(presence, heard_at_ms, now_ms, limits)
-
-
-def cluster_freshness(
-    presence: Presence, heard_at_ms: int, now_ms: int, limits: FreshnessLimits
-) -> Freshness:
-    """Judge a cluster, and so every document of it."""
-    if not heard_at_ms:
-        return "unknown"
-    return "fresh" if presence == "online" and now_ms <= stale_after_ms(heard_at_ms, limits) else "stale"
-
-
-def stale_after_ms(heard_at_ms: int, limits: FreshnessLimits) -> int:
-    """Return until when a connected cluster stays fresh without another word."""
-    return heard_at_ms + limits.word_holds_ms
+    if presence == "offline":
+        return "offline"
+    is_recent = age_ms is not None and age_ms <= limits.word_holds_ms
+    return "fresh" if presence == "online" and is_recent else "stale"

@@ -20,11 +20,12 @@ from outrider.messages import StatusBatch
 from outrider.names import ClusterName
 from outrider.topology import STATUS
 from status_aggregator import clock, events
-from status_aggregator.arrival import Arrival
+from status_aggregator.arrival import Arrival, Arrived
 from status_aggregator.clock import ClockOffset
 from status_aggregator.commit import Committer
 from status_aggregator.edge import Edge, Folded, Limits, begin_gathering
 from status_aggregator.fold import fold
+from status_aggregator.hub_clock import Moment
 from status_aggregator.mending import Mender
 from status_aggregator.records import Cursor, Key, Loaded
 from status_aggregator.rejections import Rejections
@@ -95,15 +96,15 @@ class Ingest:
         *,
         is_registered: Callable[[ClusterName], bool],
         is_wanted: Callable[[ClusterName, str], bool],
-        now_ms: Callable[[], int],
+        now: Callable[[], Moment],
         limits: Limits | None = None,
     ) -> None:
         self._js, self._fleet, self._committer, self._mender = js, fleet, committer, mender
         self._rejections = rejections
         self._is_registered, self._is_wanted = is_registered, is_wanted
         self._limits = limits or Limits()
-        self._turn = 0
-        self.arrival = Arrival(js, STATUS.name, now_ms)
+        self._now, self._turn = now, 0
+        self.arrival = Arrival(js, STATUS.name, lambda: now().unix_ms)
         self.counts = Counts()
 
     async def run(self, start: Cursor) -> None:
@@ -115,10 +116,10 @@ class Ingest:
 
     async def _read(self, batch: Batch, created: str) -> None:
         if batch.messages:
-            received_ms, exact = await self.arrival.of(batch.messages)
+            arrived = await self.arrival.of(batch.messages)
             for stored in batch.messages:
                 await self._committer.room()
-                self._message(stored, received_ms, exact=exact)
+                self._message(stored, arrived)
                 self._committer.pending.cursor = Cursor(stored.seq, created)
                 self._committer.changed()
                 await self._give_way()
@@ -132,7 +133,7 @@ class Ingest:
             self._turn = 0
             await asyncio.sleep(0)
 
-    def _message(self, stored: Stored, received_ms: int, *, exact: bool) -> None:
+    def _message(self, stored: Stored, arrived: Arrived) -> None:
         cluster = subjects.cluster_of(stored.subject)
         if not self._is_registered(cluster):
             self._rejections.add("batch of a cluster that is not registered", cluster=cluster)
@@ -145,10 +146,11 @@ class Ingest:
             self._rejections.add("malformed batch", cluster=cluster, reason=str(error))
         else:
             self._turn += len(batch.entries)
-            folded = fold(self._fleet.edges.get(cluster, Edge()), batch, received_ms, self._limits)
+            edge = self._fleet.edges.get(cluster, Edge())
+            folded = fold(edge, batch, self._now().passed_ms, self._limits)
             self._count(cluster, folded)
             if not folded.is_old:
-                self._take(cluster, batch, folded, received_ms, exact=exact)
+                self._take(cluster, batch, folded, arrived)
 
     def _count(self, cluster: ClusterName, folded: Folded) -> None:
         self.counts.batches += 1
@@ -159,12 +161,11 @@ class Ingest:
         for kind, count in folded.rejected.items():
             self._rejections.add(kind, cluster=cluster, count=count)
 
-    def _take(
-        self, cluster: ClusterName, batch: StatusBatch, folded: Folded, received_ms: int, *, exact: bool
-    ) -> None:
+    def _take(self, cluster: ClusterName, batch: StatusBatch, folded: Folded, arrived: Arrived) -> None:
         """Take up a folded batch: state, what is to be written, what is to be asked for."""
         self._fleet.edges[cluster] = folded.edge
-        offset = self._clock(cluster, batch, folded, received_ms, exact=exact)
+        received_ms = arrived.at_ms
+        offset = self._clock(cluster, batch, folded, arrived)
         observed_ms = offset.corrected_ms(batch.observed_at_ms, received_ms)
         pending = self._committer.pending
         # That an application is gone which was never heard of is worth telling where somebody may wait for it.
@@ -178,6 +179,8 @@ class Ingest:
             pending.said(Key(cluster, app), Refused(kind, received_ms))
         pending.edges[cluster] = {
             "heard_at_ms": received_ms,
+            "heard_late_ms": arrived.late_ms,
+            "observed_at_ms": observed_ms,
             "epoch": batch.epoch,
             "seq": batch.seq,
             "clock_offset_ms": offset.offset_ms,
@@ -185,11 +188,11 @@ class Ingest:
         self._mender.judge(cluster, differs=folded.differs, lacking=folded.edge.lacking)
 
     def _clock(
-        self, cluster: ClusterName, batch: StatusBatch, folded: Folded, received_ms: int, *, exact: bool
+        self, cluster: ClusterName, batch: StatusBatch, folded: Folded, arrived: Arrived
     ) -> ClockOffset:
         offset = ClockOffset() if folded.is_restart else self._fleet.clocks.get(cluster, ClockOffset())
-        if exact:
-            offset = offset.heard(batch.observed_at_ms, received_ms)
+        if arrived.is_exact:
+            offset = offset.heard(batch.observed_at_ms, arrived.at_ms)
         self._fleet.clocks[cluster] = offset
         return offset
 

@@ -3,11 +3,13 @@
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from status_aggregator import site_metrics
+from status_aggregator.document import UNKNOWN
 from status_aggregator.folding import Folding
-from status_aggregator.freshness import PRESENCES
+from status_aggregator.freshness import STATES
+from status_aggregator.hub_clock import HubClock
 from status_aggregator.rejections import Rejections
 from status_aggregator.view import View
 
@@ -25,15 +27,17 @@ class Sources:
     rejections: Rejections
     folding: Folding | None = None
     # while this aggregator is the one that folds
+    clock: HubClock = field(default_factory=HubClock)
 
 
-def exposition(sources: Sources, now_ms: int) -> str:
+def exposition(sources: Sources) -> str:
     """Return all metrics."""
+    passed_ms = sources.clock.now().passed_ms
     rejected = [({"kind": kind}, float(count)) for kind, count in sorted(sources.rejections.counts.items())]
     return "".join(
         (
-            _fleet(sources.view, now_ms),
-            _ages(sources.view, now_ms),
+            _fleet(sources.view, passed_ms),
+            _ages(sources.view, passed_ms),
             *(_family(*family) for family in site_metrics.families(sources.view)),
             _family("outrider_rejected_total", "counter", "Messages and entries ignored, by kind.", rejected),
             _gauge(
@@ -44,22 +48,45 @@ def exposition(sources: Sources, now_ms: int) -> str:
     )
 
 
-def _fleet(view: View, now_ms: int) -> str:
-    view.tally.advance(now_ms)
-    applications: Counter[tuple[str, str, str]] = Counter()
+def _fleet(view: View, passed_ms: int) -> str:
+    view.tally.advance(passed_ms)
+    believed: Counter[tuple[str, str, str]] = Counter()
+    last_known: Counter[tuple[str, str, str]] = Counter()
     for (freshness, shown), count in view.tally.totals.items():
-        applications[shown.health, shown.sync, freshness] += count
-    clusters: list[Sample] = [({"presence": presence}, view.presences[presence]) for presence in PRESENCES]
-    states: list[Sample] = [
-        ({"health": health, "sync": sync, "freshness": freshness}, count)
-        for (health, sync, freshness), count in sorted(applications.items())
+        if freshness == "fresh":
+            believed[shown.health, shown.sync, freshness] += count
+        else:
+            # Whoever sums up the healthy ones must not count what nobody has heard from.
+            believed[UNKNOWN, UNKNOWN, freshness] += count
+            last_known[shown.health, shown.sync, freshness] += count
+    clusters: list[Sample] = [
+        ({"presence": presence, "freshness": freshness}, view.tally.clusters[presence, freshness])
+        for presence, freshness in STATES
     ]
-    return _family("outrider_clusters", "gauge", "Registered clusters by presence.", clusters) + _family(
-        "outrider_applications",
-        "gauge",
-        "Applications by the health and sync status last heard, and whether that is fresh.",
-        states,
+    return "".join(
+        (
+            _family("outrider_clusters", "gauge", "Registered clusters by presence and freshness.", clusters),
+            _family(
+                "outrider_applications",
+                "gauge",
+                "Applications by health and sync status, which are Unknown unless they are fresh.",
+                _states(believed),
+            ),
+            _family(
+                "outrider_applications_last_known",
+                "gauge",
+                "Applications that are not fresh, by the health and sync status heard last.",
+                _states(last_known),
+            ),
+        )
     )
+
+
+def _states(counted: Counter[tuple[str, str, str]]) -> list[Sample]:
+    return [
+        ({"health": health, "sync": sync, "freshness": freshness}, count)
+        for (health, sync, freshness), count in sorted(counted.items())
+    ]
 
 
 def _work(folding: Folding) -> str:
@@ -97,15 +124,15 @@ def _work(folding: Folding) -> str:
     )
 
 
-def _ages(view: View, now_ms: int) -> str:
+def _ages(view: View, passed_ms: int) -> str:
     """The age of each cluster's last word, as one histogram of the moment."""
     counts = [0] * (len(AGE_BUCKETS_S) + 1)
     total_s = 0.0
     for cluster in view.clusters_after(""):
-        if cluster.heard_at_ms:
-            age_s = max(0, now_ms - cluster.heard_at_ms) / 1000
-            counts[bisect_left(AGE_BUCKETS_S, age_s)] += 1
-            total_s += age_s
+        age_ms = cluster.age_ms(passed_ms)
+        if age_ms is not None:
+            counts[bisect_left(AGE_BUCKETS_S, age_ms / 1000)] += 1
+            total_s += age_ms / 1000
     name = "outrider_cluster_last_word_age_seconds"
     lines = [f"# HELP {name} Time since each cluster was heard of.\n# TYPE {name} histogram\n"]
     cumulative = 0

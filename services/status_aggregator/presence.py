@@ -60,10 +60,12 @@ class Presence:
         self._concerned: set[ClusterName] = set()
         self._changed = asyncio.Event()
         self.connections = Connections(registered)
-        self.is_known = False
+        self.is_known = asyncio.Event()
         # whether a snapshot was taken: before, nothing is concluded from a connection that isn't seen
         self.listener: Callable[[ClusterName], None] | None = None
         # is told of every connection of a registered key
+        self.watcher: Callable[[ClusterName, bool], None] | None = None
+        # is told of every cluster that may have come or gone, and whether it is there, once that is known
 
     async def concerned(self) -> set[ClusterName]:
         """Wait for clusters whose presence may have changed since the last call, and return them."""
@@ -112,8 +114,12 @@ class Presence:
 
     def concern(self, clusters: Iterable[ClusterName]) -> None:
         """Look at some clusters again: a connection or a registration has changed."""
-        self._concerned.update(clusters)
+        looked_at = set(clusters)
+        self._concerned |= looked_at
         self._changed.set()
+        if self.watcher is not None and self.is_known.is_set():
+            for cluster in looked_at:
+                self.watcher(cluster, self.connections.is_online(cluster))
 
     async def _snapshots(self) -> None:
         while True:
@@ -126,8 +132,8 @@ class Presence:
                 await self._connection.pause()
                 continue
             concerned = self.connections.snapshot(listed)
-            if not self.is_known:
-                self.is_known = True
+            if not self.is_known.is_set():
+                self.is_known.set()
                 concerned |= set(self.connections.registered)
             self.concern(concerned)
             every_s = (

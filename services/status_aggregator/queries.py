@@ -6,7 +6,8 @@ applications that a filter left out: so it may hold few items, or none, and stil
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
+from contextlib import suppress
+from typing import Any, NamedTuple
 
 import structlog
 
@@ -16,9 +17,11 @@ from outrider.bus.errors import NotFound
 from outrider.bus.services import Endpoint, RequestRefused
 from outrider.names import AppName, token
 from outrider.records import StatusRecord
+from status_aggregator import last_word
 from status_aggregator.counts import cluster_item, fleet_counts
-from status_aggregator.document import HEALTHS, SYNCS, check
+from status_aggregator.document import HEALTHS, SYNCS, UNKNOWN, check
 from status_aggregator.freshness import FRESHNESSES
+from status_aggregator.hub_clock import Moment
 from status_aggregator.journal import JournalReader, place_of
 from status_aggregator.paging import ANSWER_MAX_BYTES, LIMIT, LIMIT_MAX, Page, limit, number, one_of, text
 from status_aggregator.records import Key
@@ -34,8 +37,17 @@ SCAN_MAX = 20_000
 # Applications looked at for one page.
 READY_WITHIN_S = 10.0
 # A question that comes while the process starts waits this long.
+PRESENCE_WITHIN_S = 6.0
+# And this long for the server's word of who is connected; without it, the records of that are answered.
 
 Handler = Callable[[dict[str, Any]], Awaitable[Any]]
+
+
+class Readiness(NamedTuple):
+    """What must be known before anything is answered."""
+
+    view: asyncio.Event
+    presence: asyncio.Event
 
 
 class Queries:
@@ -46,11 +58,11 @@ class Queries:
         view: View,
         bucket: KeyValue,
         journal: JournalReader,
-        ready: asyncio.Event,
-        now_ms: Callable[[], int],
+        ready: Readiness,
+        now: Callable[[], Moment],
     ) -> None:
         self._view, self._bucket, self._journal = view, bucket, journal
-        self._ready, self._now_ms = ready, now_ms
+        self._ready, self._now = ready, now
 
     def endpoints(self) -> list[Endpoint]:
         """Return the service's endpoints."""
@@ -72,20 +84,33 @@ class Queries:
         """An answer from half of what is known would show applications as missing that are not."""
 
         async def answer(asked: dict[str, Any]) -> Any:
-            try:
-                async with asyncio.timeout(READY_WITHIN_S):
-                    await self._ready.wait()
-            except TimeoutError as error:
-                raise RequestRefused(
-                    "the hub is still reading what it knows: ask again in a moment"
-                ) from error
-            self._view.tally.advance(self._now_ms())
+            if not (self._ready.view.is_set() and self._ready.presence.is_set()):
+                await self._until_ready()
+            self._view.tally.advance(self._passed_ms)
             return await handle(asked)
 
         return answer
 
+    async def _until_ready(self) -> None:
+        try:
+            async with asyncio.timeout(READY_WITHIN_S):
+                await self._ready.view.wait()
+        except TimeoutError as error:
+            raise RequestRefused("the hub is still reading what it knows: ask again in a moment") from error
+        # Records say who was connected when they were written, which may be long ago.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PRESENCE_WITHIN_S):
+                await self._ready.presence.wait()
+
+    @property
+    def _passed_ms(self) -> int:
+        return self._now().passed_ms
+
     async def apps(self, asked: dict[str, Any]) -> dict[str, Any]:
-        """List applications: {after?, limit?, cluster?, health?, sync?, freshness?, name?: part of it}."""
+        """List applications: {after?, limit?, cluster?, health?, sync?, freshness?, name?: part of it}.
+
+        `health` and `sync` choose by what is so; together with `freshness`, by what was heard last.
+        """
         matches = self._filter(asked)
         names = self._view.names
         if cluster := text(asked, "cluster"):
@@ -114,33 +139,36 @@ class Queries:
         return {**item, "document": left, "conditions": conditions[:LIMIT], "truncated": True}
 
     async def resources(self, asked: dict[str, Any]) -> dict[str, Any]:
-        """List an application's objects: {name, after?: number of those seen, limit?} -> {items, next}."""
+        """List an application's objects: {name, after?: number of those seen, limit?} -> how far it may be trusted, {items, next}."""
         name = self._known_app(asked)
         document, _ = await self._document(name)
         resources = document.get("resources", [])
         start = number(asked, "after", 0)
         page = Page(limit(asked, LIMIT_MAX))
+        more = False
         for position, resource in enumerate(resources[start:], start + 1):
-            if not page.add(resource):
-                return page.answer(more=True)
+            if more := not page.add(resource):
+                break
             page.last = position
-        return page.answer(more=False)
+        cluster = self._view.cluster_of(name)
+        return {"name": name, "cluster": cluster.name, **self._last_word_of(name), **page.answer(more=more)}
 
     async def clusters(self, asked: dict[str, Any]) -> dict[str, Any]:
         """List clusters: {after?, limit?}."""
         page = Page(limit(asked))
         for cluster in self._view.clusters_after(text(asked, "after")):
-            if not page.add(cluster_item(cluster)):
+            if not page.add(cluster_item(cluster, self._passed_ms)):
                 return page.answer(more=True)
             page.last = cluster.name
         return page.answer(more=False)
 
     async def cluster(self, asked: dict[str, Any]) -> dict[str, Any]:
         """Show one cluster: {name}."""
-        return cluster_item(self._registered(text(asked, "name")))
+        return cluster_item(self._registered(text(asked, "name")), self._passed_ms)
 
     async def journal(self, asked: dict[str, Any]) -> dict[str, Any]:
-        """Tell what happened: {cluster | name of an application, before?, limit?} -> {items: oldest first, previous}.
+        """Tell what happened: {cluster | name of an application, before?, limit?} -> how far it may be trusted, {items: oldest first,
+        previous}.
 
         Times are by the hub's clock, as far as the offset between the two is known now.
         """
@@ -155,7 +183,9 @@ class Queries:
                 more = True
                 break
         items = page.answer(more=False)["items"][::-1]
-        return {"items": items, "previous": items[0]["place"] if more and items else None}
+        word = self._last_word_of(app) if app else last_word.of_cluster(cluster, self._passed_ms)
+        previous = items[0]["place"] if more and items else None
+        return {"cluster": cluster.name, "name": app, **word, "items": items, "previous": previous}
 
     async def summary(self, _asked: dict[str, Any]) -> dict[str, Any]:
         """Count the fleet."""
@@ -189,21 +219,27 @@ class Queries:
         words = (("sync", SYNCS), ("health", HEALTHS), ("freshness", FRESHNESSES))
         wanted = [one_of(asked, field, known) if asked.get(field) else "" for field, known in words]
         part = text(asked, "name")
+        as_last_heard = bool(wanted[2])
 
         def matches(name: str) -> bool:
-            shown = self._view.shown(name)
+            sync, health, freshness = self._view.shown(name)
+            if freshness != "fresh" and not as_last_heard:
+                sync = health = UNKNOWN
             return part in name and all(
-                not word or word == has for word, has in zip(wanted, shown, strict=True)
+                not word or word == has for word, has in zip(wanted, (sync, health, freshness), strict=True)
             )
 
         return matches
+
+    def _last_word_of(self, name: str) -> dict[str, Any]:
+        return last_word.of_application(self._view, name, self._passed_ms)
 
     def _item(self, name: str) -> dict[str, Any]:
         application = self._view.application(name)
         if application is None:
             raise RequestRefused(f"there is no application {name[:80]!r}")
         cluster, row = self._view.cluster_of(name), self._view.row(name)
-        seen, wanted = cluster.seen.get(name), cluster.wanted.get(name)
+        wanted = cluster.wanted.get(name)
         return {
             "name": name,
             "cluster": cluster.name if cluster.name != NOWHERE else application.destination,
@@ -212,11 +248,7 @@ class Queries:
             "health": row.health,
             "revision": row.revision,
             "message": row.message,
-            "freshness": self._view.shown(name)[2],
-            "presence": cluster.presence,
-            "observed_at_ms": seen.observed_at_ms if seen else 0,
-            "received_at_ms": seen.received_at_ms if seen else 0,
-            "heard_at_ms": cluster.heard_at_ms,
+            **self._last_word_of(name),
             "desired_revision": row.desired_revision,
             "rendered_at": "edge" if wanted and wanted.at_edge else "hub",
             "delivered": row.delivered,

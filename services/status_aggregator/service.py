@@ -1,7 +1,6 @@
 """The aggregator, wired: it answers at once, and folds while it holds the lease."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -14,6 +13,8 @@ from outrider.bus.lease import Holder, Lease, LeaseLost
 from outrider.bus.services import serve
 from outrider.bus.topology import ensured
 from outrider.identity import credentials
+from outrider.names import ClusterName
+from outrider.records import ClusterRecord
 from outrider.topology import HUB, STATUSES
 from outrider.version import VERSION
 from status_aggregator import scrape
@@ -21,7 +22,7 @@ from status_aggregator.folding import Around, Folding
 from status_aggregator.journal import JournalReader
 from status_aggregator.metrics import Sources, exposition
 from status_aggregator.presence import Presence
-from status_aggregator.queries import Queries
+from status_aggregator.queries import Queries, Readiness
 from status_aggregator.records import WRITER
 from status_aggregator.registrations import Registrations
 from status_aggregator.rejections import Rejections
@@ -44,11 +45,18 @@ async def work(settings: Settings, connection: Connection, sources: Sources) -> 
     """Run the aggregator's loops."""
     js = JetStream(connection)
     await ensured(js, HUB.of("aggregator"))
-    registrations, view = Registrations(), sources.view
-    watching = Watching(js, view, sources.rejections, on_cluster=registrations.put, now_ms=_now_ms)
+    registrations, view, now = Registrations(), sources.view, sources.clock.now
     presence = Presence(connection, registrations.keys, sources.rejections)
+    presence.watcher = lambda cluster, online: view.put_connected(cluster, now(), is_connected=online)
+
+    def registered(cluster: ClusterName, record: ClusterRecord | None) -> None:
+        registrations.put(cluster, record)
+        presence.concern([cluster])
+
+    watching = Watching(js, view, sources.rejections, on_cluster=registered, now=now)
     journal = JournalReader(js, sources.rejections)
-    queries = Queries(view, KeyValue(js, STATUSES), journal, watching.ready, _now_ms)
+    ready = Readiness(watching.ready, presence.is_known)
+    queries = Queries(view, KeyValue(js, STATUSES), journal, ready, now)
     holder = Holder(settings.instance, connection.unique_name())
     lease = Lease(js, STATUSES, WRITER, holder, ttl_s=settings.lease_s)
     around = Around(
@@ -57,7 +65,7 @@ async def work(settings: Settings, connection: Connection, sources: Sources) -> 
         registrations,
         presence,
         sources.rejections,
-        now_ms=_now_ms,
+        now=now,
         may_write=lambda: lease.is_valid,
         limits=settings.limits,
         mending=settings.mending,
@@ -93,7 +101,7 @@ async def _metrics(settings: Settings, sources: Sources) -> AsyncIterator[None]:
         if settings.metrics is not None:
             try:
                 port = await stack.enter_async_context(
-                    scrape.serving(*settings.metrics, lambda: exposition(sources, _now_ms()))
+                    scrape.serving(*settings.metrics, lambda: exposition(sources))
                 )
             except OSError as error:
                 _refuse(settings.metrics, error, is_asked_for=settings.is_metrics_asked_for)
@@ -107,7 +115,3 @@ def _refuse(address: Address, error: OSError, *, is_asked_for: bool) -> None:
     if is_asked_for:
         raise InvalidSetting(f"{text}; set OUTRIDER_METRICS to another address, or to off")
     log.warning("metrics are not served", reason=text)
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

@@ -11,12 +11,15 @@ from dataclasses import replace
 from outrider.names import ClusterName
 from outrider.records import ClusterRecord, EdgeRecord
 from status_aggregator.freshness import Freshness, FreshnessLimits, Presence
+from status_aggregator.hub_clock import Moment
 from status_aggregator.ordered import OrderedNames
 from status_aggregator.rows import NOWHERE, Application, Row, Seen, Wanted, row
 from status_aggregator.tally import Cluster, Shown, Tally
 
 Conditions = tuple[tuple[str, str], ...]
 # Type and message of each.
+FUTURE_MS = 60_000
+# The clocks of the hub's machines may differ by this; a record from further ahead was written before the clock was set back.
 
 
 class View:
@@ -36,7 +39,14 @@ class View:
         self.tally = Tally(limits)
         self.names = OrderedNames()
         self.cluster_names = OrderedNames()
-        self.presences: Counter[Presence] = Counter()
+
+    @property
+    def presences(self) -> Counter[Presence]:
+        """The registered clusters by presence."""
+        found: Counter[Presence] = Counter()
+        for (presence, _), count in self.tally.clusters.items():
+            found[presence] += count
+        return found
 
     def application(self, name: str) -> Application | None:
         """Return an application; None if there is none of that name."""
@@ -100,10 +110,9 @@ class View:
         before, cluster.record = cluster.record, record
         if before is None and record is not None:
             self.cluster_names.add(name)
-            self.presences[cluster.presence] += 1
         if before is not None and record is None:
             self.cluster_names.remove(name)
-            self.presences[cluster.presence] -= 1
+        self.tally.place(cluster)
         destinations = {str(name)}
         for known in (before, record):
             if known is not None and known.server:
@@ -113,14 +122,24 @@ class View:
         for application in {app for found in destinations for app in self._destined.get(found, ())}:
             self._count(application)
 
-    def put_edge(self, name: ClusterName, edge: EdgeRecord | None, now_ms: int) -> None:
-        """Take up presence and last word of a cluster."""
+    def put_edge(
+        self, name: ClusterName, edge: EdgeRecord | None, now: Moment, *, is_live: bool = True
+    ) -> None:
+        """Take up presence and last word of a cluster. `is_live`: it was written just now, not found when reading began."""
         cluster = self._known(name)
-        before, cluster.edge = cluster.presence, edge
-        if cluster.record is not None:
-            self.presences[before] -= 1
-            self.presences[cluster.presence] += 1
-        self.tally.judge(cluster, now_ms)
+        before, cluster.edge = cluster.edge, edge
+        if edge is None:
+            cluster.heard_ms = None
+        elif before is None or _word(before) != _word(edge):
+            cluster.heard_ms = _heard_ms(edge, now, is_live=is_live)
+        self.tally.judge(cluster, now.passed_ms)
+
+    def put_connected(self, name: ClusterName, now: Moment, *, is_connected: bool) -> None:
+        """Take up what the server says of a cluster's connections: a record that says it is there may be one of long ago."""
+        cluster = self._clusters.get(name)
+        if cluster is not None and cluster.is_seen_away == is_connected:
+            cluster.is_seen_away = not is_connected
+            self.tally.judge(cluster, now.passed_ms)
 
     def put_seen(self, name: ClusterName, app: str, seen: Seen | None) -> None:
         """Take up what an edge said of an application; None: it has it no longer."""
@@ -198,3 +217,19 @@ class View:
             cluster = self._clusters[before[0]]
             cluster.names.remove(name)
             self.tally.add(cluster, before[1], -1)
+
+
+def _word(edge: EdgeRecord) -> tuple[int, int, int]:
+    """Tell one word from the next: a change of presence alone is none."""
+    return edge.epoch, edge.seq, edge.heard_at_ms
+
+
+def _heard_ms(edge: EdgeRecord, now: Moment, *, is_live: bool) -> int | None:
+    """Return when a word came, in passed time; None if there is none, or nobody knows."""
+    if not edge.heard_at_ms or edge.heard_late_ms < 0:
+        return None
+    if is_live:
+        # Whatever the clock of whoever wrote it says.
+        return now.passed_ms - edge.heard_late_ms
+    ago_ms = now.unix_ms - edge.heard_at_ms
+    return None if ago_ms < -FUTURE_MS else now.passed_ms - max(ago_ms, edge.heard_late_ms)

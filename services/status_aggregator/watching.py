@@ -18,6 +18,7 @@ from outrider.names import ClusterName, from_token
 from outrider.records import ApplicationRecord, ClusterRecord, ConditionsRecord, EdgeRecord, StatusRecord
 from outrider.topology import APPLICATIONS, CLUSTERS, CONDITIONS, DESIRED, STATUSES, Bucket
 from status_aggregator import about
+from status_aggregator.hub_clock import Moment
 from status_aggregator.records import Key
 from status_aggregator.rejections import Rejections
 from status_aggregator.rows import Application, Seen, Wanted
@@ -38,10 +39,10 @@ class Watching:
         rejections: Rejections,
         *,
         on_cluster: OnCluster,
-        now_ms: Callable[[], int],
+        now: Callable[[], Moment],
     ) -> None:
         self._js, self._view, self._rejections = js, view, rejections
-        self._on_cluster, self._now_ms = on_cluster, now_ms
+        self._on_cluster, self._now = on_cluster, now
         self._caught_up: set[str] = set()
         self.ready = asyncio.Event()
 
@@ -116,7 +117,8 @@ class Watching:
             self._view.put_seen(key.cluster, intern(from_token(key.app)), seen)
         else:
             edge = EdgeRecord.unpack(value) if value is not None else None
-            self._view.put_edge(key.cluster, edge, self._now_ms())
+            is_live = STATUSES.name in self._caught_up
+            self._view.put_edge(key.cluster, edge, self._now(), is_live=is_live)
 
     async def _desired(self) -> None:
         following = follow(self._js, DESIRED.name, last_per_subject=True)

@@ -218,6 +218,12 @@ class EdgeRecord(Message):
     # the last batch folded
     clock_offset_ms: int = 0
     # hub clock minus edge clock
+    observed_at_ms: int = 0
+    # when the last word was said: edge clock, corrected
+    heard_late_ms: int = 0
+    # how long the last word had waited at the hub when it was folded; -1: nobody knows
+    turn: int = 0
+    # grows with each change of presence, whatever becomes of the clock: it orders their events
 
 
 GATEWAY_LEASE = "gateway.lease"

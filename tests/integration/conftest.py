@@ -3,6 +3,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -72,11 +73,17 @@ StartHub = Callable[[Path], AbstractAsyncContextManager[Hub]]
 
 
 @pytest.fixture
-async def hub(tmp_path: Path) -> AsyncIterator[Hub]:
+def server_settings() -> dict[str, Any]:
+    """What a test module sets of the NATS server."""
+    return {}
+
+
+@pytest.fixture
+async def hub(tmp_path: Path, server_settings: dict[str, Any]) -> AsyncIterator[Hub]:
     state = tmp_path / "hub"
     hub_state.initialise(state, servers=("tls://localhost:4222",), hosts=["localhost", "127.0.0.1"])
     trust = hub_state.load_trust(hub_state.RegistryKeys.load(state / "registry.json").trust)
-    async with running(EmbeddedSettings(state=state, port=-1)) as server:
+    async with running(EmbeddedSettings(state=state, port=-1, **server_settings)) as server:
         made = Hub(state, server, trust)
         services: tuple[Role, ...] = ("registry", "renderer", "aggregator")
         for role in services:

@@ -10,7 +10,7 @@ import click
 from outrider_cli import freshness
 from outrider_cli.app import operation
 from outrider_cli.app.options import name_argument
-from outrider_cli.app.seen import document_of, known, note_age
+from outrider_cli.app.seen import document_of, known, note_age, with_word
 from outrider_cli.asking import asking
 from outrider_cli.output import Format, emit, objects_option, styled, table
 from outrider_cli.state_folder import hub_option
@@ -32,7 +32,7 @@ def history(name: str, state: Path | None, output: Format) -> None:
     found = entries(item)
     note_age(item, now)
     emit(
-        found,
+        with_word(item, history=found),
         output,
         lambda: as_table(found, now),
         wide=lambda: as_table(found, now, wide=True),

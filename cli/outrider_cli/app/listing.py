@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from outrider import subjects
+from outrider_cli import freshness
 from outrider_cli.app import tables
 from outrider_cli.app.options import name_argument
 from outrider_cli.app.seen import seen
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 HEALTH = ["Healthy", "Progressing", "Degraded", "Suspended", "Missing", "Unknown"]
 SYNC = ["Synced", "OutOfSync", "Unknown"]
+FRESHNESS = ["fresh", "stale", "offline", "unknown"]
 
 
 @click.command("list")
@@ -32,11 +34,19 @@ SYNC = ["Synced", "OutOfSync", "Unknown"]
 @click.option(
     "--sync", type=click.Choice(SYNC, case_sensitive=False), help="Only those with this sync status."
 )
+@click.option(
+    "--freshness",
+    type=click.Choice(FRESHNESS, case_sensitive=False),
+    help="Only those of which what is known is so old; --health and --sync are then by what was heard last.",
+)
 @click.option("-p", "--project", help="Only those of this project.")
 @hub_option
 @objects_option
 def list_applications(state: Path | None, output: Format, project: str | None, **wanted: str | None) -> None:
-    """List applications, with what is known of them and how old that is."""
+    """List applications, with what is known of them and how old that is.
+
+    --health and --sync choose by what is so: an application of a cluster that is away is Unknown, whatever it was.
+    """
 
     async def everything(hub: Hub) -> list[dict[str, Any]]:
         pages = hub.pages(subjects.status_query("apps"), **wanted)
@@ -65,7 +75,7 @@ def get(name: str, state: Path | None, output: Format) -> None:
             status = await seen(hub, name)
         except Failed as error:
             note(f"its status is not known: {error.format_message()}")
-            status = {}
+            status = dict(freshness.NEVER_KNOWN)
         return {**known, "status": status}
 
     item = asking(state, both)

@@ -10,7 +10,7 @@ import click
 from outrider_cli.app import tables
 from outrider_cli.app.names import selector_text
 from outrider_cli.app.options import name_argument
-from outrider_cli.app.seen import document_of, known, note_age
+from outrider_cli.app.seen import document_of, known, note_age, with_word
 from outrider_cli.asking import asking
 from outrider_cli.output import Format, emit, objects_option, styled
 from outrider_cli.state_folder import hub_option
@@ -41,7 +41,7 @@ def resources(name: str, out_of_sync: bool, state: Path | None, output: Format) 
         return tables.resources(found, item, now, wide=wide) if found else styled("No objects.", "")
 
     emit(
-        found,
+        with_word(item, resources=found),
         output,
         as_table,
         wide=lambda: as_table(wide=True),

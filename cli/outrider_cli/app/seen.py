@@ -14,6 +14,12 @@ if TYPE_CHECKING:
     from outrider_cli.hub import Hub
 
 
+WORD = (
+    "name", "cluster", "freshness", "presence", "observed_at_ms", "received_at_ms", "heard_at_ms", "age_s",
+)  # fmt: skip
+# Of whom an answer is, and how far it may be trusted.
+
+
 async def seen(hub: Hub, name: str) -> dict[str, Any]:
     """Return an application's status with its document."""
     found = dict(await hub.status("app", name=name))
@@ -30,6 +36,11 @@ async def seen(hub: Hub, name: str) -> dict[str, Any]:
 def document_of(item: dict[str, Any]) -> dict[str, Any]:
     """Return the status document; {} if the cluster has not sent any."""
     return item.get("document") or {}
+
+
+def with_word(item: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """Return what was asked for, for programs, with how far it may be trusted."""
+    return {**{field: item.get(field) for field in WORD}, **more}
 
 
 def note_age(item: dict[str, Any], now: datetime) -> None:

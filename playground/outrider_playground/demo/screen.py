@@ -1,6 +1,7 @@
 """The live table of the demo."""
 
 import asyncio
+from typing import Any
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -34,7 +35,16 @@ async def show(fleet: Fleet, console: Console) -> None:
 async def _table(fleet: Fleet) -> Table:
     items = await fleet.hub.applications()
     table = Table(title="Outrider demo fleet")
-    for heading in ("application", "cluster", "presence", "sync", "health", "revision", "wan bytes"):
+    for heading in (
+        "application",
+        "cluster",
+        "presence",
+        "sync",
+        "health",
+        "last word",
+        "revision",
+        "wan bytes",
+    ):
         table.add_column(heading)
     for item in sorted(items, key=lambda one: (one["cluster"], one["name"])):
         fresh = item["freshness"] == "fresh"
@@ -46,10 +56,17 @@ async def _table(fleet: Fleet) -> Table:
             item["sync"],
             # Nothing is green that has not been heard of lately.
             Text(item["health"], style=_HEALTH.get(item["health"], "white") if fresh else "dim"),
+            Text(_last_word(item), style="" if fresh else "yellow"),
             str(item["revision"])[:7],
             f"{sum(edge.wan_bytes().values()):,}" if edge else "",
         )
     return table
+
+
+def _last_word(item: dict[str, Any]) -> str:
+    """Return how old the last word is, and why it is not to be taken for what is."""
+    age = "never heard of" if item["age_s"] is None else f"{item['age_s']} s ago"
+    return age if item["freshness"] == "fresh" else f"{age}, {item['freshness']}"
 
 
 def _hints(fleet: Fleet) -> Text:

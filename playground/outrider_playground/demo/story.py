@@ -108,7 +108,7 @@ async def _cut(fleet: Fleet) -> None:
     await fleet.commit(SHOP, ":1.1", ":1.2", "Shop 1.2")
     await _runs(fleet, "1.2", [edge.name for edge in fleet.edges if edge is not away])
     await _edited_and_healed(away)
-    await fleet.until(lambda known: known[shop]["freshness"] == "stale" and not known[shop]["delivered"])
+    await fleet.until(lambda known: known[shop]["freshness"] == "offline" and not known[shop]["delivered"])
     await away.link.restore()
     await _runs(fleet, "1.2", [away.name])
     await fleet.until(_all_healthy)

@@ -33,6 +33,8 @@ class EmbeddedSettings:
     file_store_max_bytes: int = 16 << 30
     connection_rate: int = 500
     # TLS handshakes a second: a fleet that returns all at once must not starve who is connected.
+    ping_interval_s: float = 120
+    # One that is not answered within another interval ends the connection: a half-open link is seen within 6 minutes.
 
 
 def configuration(settings: EmbeddedSettings) -> str:
@@ -52,7 +54,7 @@ def configuration(settings: EmbeddedSettings) -> str:
         # A stalled edge holds at most this at the hub.
         "max_pending: 16MB",
         "write_deadline: 60s",
-        'ping_interval: "2m"',
+        f'ping_interval: "{round(settings.ping_interval_s * 1000)}ms"',
         "ping_max: 1",
         "authorization { timeout: 10 }",
         'lame_duck_duration: "30s"',

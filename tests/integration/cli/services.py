@@ -265,6 +265,7 @@ class Services:
         return {
             **{name: count(statuses, name) for name in ("health", "sync", "freshness")},
             "presence": count(self.presences, "presence"),
+            "cluster_freshness": count(self.presences, "freshness"),
         }
 
     def paged(self, items: list[dict[str, Any]], arguments: dict[str, Any]) -> dict[str, Any]:

@@ -246,7 +246,7 @@ async def test_the_outcomes_as_json_name_file_and_document(services: Services, o
 async def test_a_stale_application_is_told_with_its_age(services: Services, outrider: Outrider) -> None:
     old_ms = 1_760_000_000_000
     away: dict[str, Any] = {
-        "freshness": "stale",
+        "freshness": "offline",
         "presence": "offline",
         "observed_at_ms": old_ms,
         "received_at_ms": old_ms,

@@ -121,6 +121,23 @@ async def test_clusters_are_listed_over_all_pages(services: Services, outrider: 
     assert "n=3" in shown
 
 
+async def test_clusters_are_listed_with_who_is_there_and_how_old_the_last_word_is(
+    services: Services, outrider: Outrider
+) -> None:
+    for name in ("shop1", "shop2", "shop3"):
+        services.clusters[name] = {"name": name, "labels": {}, "applications": 1}
+    services.presences = [
+        {"name": "shop1", "presence": "online", "freshness": "fresh", "heard_at_ms": 1, "age_s": 7},
+        {"name": "shop2", "presence": "offline", "freshness": "offline", "heard_at_ms": 1, "age_s": 2220},
+    ]
+    shown = (await outrider("cluster", "list")).stdout.splitlines()
+    assert shown[1].startswith("shop1  online    7 s ago")
+    assert shown[2].startswith("shop2  offline   37 min ago, cluster offline")
+    assert shown[3].startswith("shop3  unknown   never heard of")
+    items = json.loads((await outrider("cluster", "list", "-o", "json")).stdout)
+    assert [item["freshness"] for item in items] == ["fresh", "offline", "unknown"]
+
+
 async def test_a_cluster_with_applications_is_removed_only_as_lost_and_what_it_runs_is_told(
     services: Services, outrider: Outrider
 ) -> None:
@@ -156,12 +173,14 @@ async def test_a_cluster_is_shown_with_its_presence(services: Services, outrider
         "applications": 3,
     }
     services.presences = [
-        {"name": "shop1", "presence": "offline", "since_ms": 1, "heard_at_ms": 1, "degraded": 1}
-    ]
+        {"name": "shop1", "presence": "offline", "freshness": "offline", "since_ms": 1, "heard_at_ms": 1, "degraded": 0,
+         "last_known": {"health": {"Healthy": 2, "Degraded": 1}}}
+    ]  # fmt: skip
     shown = (await outrider("cluster", "get", "shop1")).stdout
-    assert "offline" in shown
+    assert "cluster offline" in shown
+    assert "2 Healthy, 1 Degraded as of 1970-01-01" in shown
     assert "https://10.0.0.1:6443" in shown
-    assert json.loads((await outrider("cluster", "get", "shop1", "-o", "json")).stdout)["degraded"] == 1
+    assert json.loads((await outrider("cluster", "get", "shop1", "-o", "json")).stdout)["degraded"] == 0
 
 
 async def test_a_name_that_could_stand_for_several_clusters_is_no_name(outrider: Outrider) -> None:

@@ -131,7 +131,7 @@ async def test_the_history_says_what_was_deployed_when_and_by_whom(web: Services
 
 
 async def test_a_status_that_is_old_is_told_to_be(web: Services, outrider: Outrider) -> None:
-    web.statuses["web"] |= {"freshness": "stale", "presence": "offline"}
+    web.statuses["web"] |= {"freshness": "offline", "presence": "offline"}
     for command in ("history", "resources"):
         ended = await outrider("app", command, "web")
         assert "note: the last that was heard: Synced, Healthy as of" in ended.stderr

@@ -8,15 +8,18 @@ from tests.integration.cli.conftest import Outrider
 from tests.integration.cli.services import Services, seen
 
 OLD_MS = 1_760_000_000_000
-AWAY = {"freshness": "stale", "presence": "offline", "observed_at_ms": OLD_MS, "received_at_ms": OLD_MS}
+AWAY = {"freshness": "offline", "presence": "offline", "observed_at_ms": OLD_MS, "received_at_ms": OLD_MS}
 
 
 def cluster(name: str, presence: str = "online", **fields: object) -> dict[str, object]:
     counts = {"applications": 2, "healthy": 2, "degraded": 0, "out_of_sync": 0}
+    known = {"health": {"Healthy": 2}, "sync": {"OutOfSync": 1}}
     return {
         "name": name,
         "labels": {},
         "presence": presence,
+        "freshness": "fresh" if presence == "online" else "offline",
+        "last_known": known,
         "since_ms": OLD_MS,
         "heard_at_ms": OLD_MS,
         **counts,
@@ -39,7 +42,7 @@ async def test_the_fleet_is_on_one_screen_with_those_in_trouble_first(
     assert lines[0].split(": ")[0].split() == ["clusters", "3"]
     assert "1 offline" in lines[0]
     assert (
-        "applications 4: health 3 Healthy, 1 Degraded; sync 3 Synced, 1 OutOfSync; 3 fresh, 1 stale"
+        "applications 4: health 3 Healthy, 1 Degraded; sync 3 Synced, 1 OutOfSync; 3 fresh, 1 offline"
         in lines[1]
     )
     assert [line.split()[0] for line in lines[4:7]] == ["shop3", "shop2", "shop1"]
@@ -47,6 +50,7 @@ async def test_the_fleet_is_on_one_screen_with_those_in_trouble_first(
     assert names == ["b", "d", "c", "a"]
     assert "Healthy as of 2025-10-09" in shown
     assert "cluster offline" in shown
+    assert "2 as of 2025-10-09" in lines[4]
 
 
 async def test_what_does_not_fit_the_screen_is_counted(services: Services, outrider: Outrider) -> None:

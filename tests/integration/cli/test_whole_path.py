@@ -183,11 +183,14 @@ async def test_each_command_does_what_it_says_on_a_real_hub_with_a_real_agent(
                 pass
             assert "web:2" in await done("app", "diff", "web", "--fields", status=1)
             await done("app", "sync", "web", "--wait")
-            newest = json.loads(await done("app", "history", "web", "-o", "json"))[-1]
+            newest = json.loads(await done("app", "history", "web", "-o", "json"))["history"][-1]
             assert newest["revision"] == second
             assert "Succeeded" in await done("app", "rollback", "web", "--wait")
             assert "web:1" in await done("app", "manifests", "web", "--live", "--resource", deployment)
-            assert json.loads(await done("app", "history", "web", "-o", "json"))[-1]["revision"] == first
+            assert (
+                json.loads(await done("app", "history", "web", "-o", "json"))["history"][-1]["revision"]
+                == first
+            )
             again = await done("app", "sync", "web", "--revision", second, "--wait")
             assert "Succeeded" in again
             refused = await ended("app", "terminate", "web", status=1)

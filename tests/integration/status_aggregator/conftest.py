@@ -31,6 +31,7 @@ from status_aggregator import service
 from status_aggregator.document import check
 from status_aggregator.edge import Limits
 from status_aggregator.folding import Around, Folding
+from status_aggregator.hub_clock import HubClock
 from status_aggregator.mending import MendingSettings
 from status_aggregator.metrics import Sources
 from status_aggregator.presence import Presence
@@ -65,6 +66,11 @@ class Fleet:
         record = ClusterRecord(cluster, key, 0, labels or {}, server)
         await KeyValue(JetStream(self.registry), CLUSTERS).put(cluster, record.pack())
 
+    async def registered(self, cluster: str) -> BusSettings:
+        """Register a cluster; return how it connects."""
+        await self.register(cluster)
+        return self.edges[cluster]
+
     async def unregister(self, cluster: str) -> None:
         await KeyValue(JetStream(self.registry), CLUSTERS).delete(cluster)
 
@@ -94,10 +100,12 @@ class Fleet:
         await KeyValue(JetStream(self.registry), CONDITIONS).put(token(AppName(app)), record.pack())
 
     @asynccontextmanager
-    async def aggregator(self, bus: BusSettings | None = None, **changes: Any) -> AsyncIterator[Sources]:
+    async def aggregator(
+        self, bus: BusSettings | None = None, clock: HubClock | None = None, **changes: Any
+    ) -> AsyncIterator[Sources]:
         """Run one in this process."""
         settings = Settings(**{**self.settings.__dict__, **changes})
-        sources = Sources(View(settings.freshness), self.rejections)
+        sources = Sources(View(settings.freshness), self.rejections, clock=clock or HubClock())
         async with (
             connected(bus or self.hub.settings("aggregator"), alone=True) as connection,
             background(service.work(settings, connection, sources), name="aggregator"),
@@ -105,18 +113,17 @@ class Fleet:
             yield sources
 
     @asynccontextmanager
-    async def folding(self, js: JetStream, now_ms: int = 1_000) -> AsyncIterator[Folding]:
+    async def folding(self, js: JetStream, clock: HubClock | None = None) -> AsyncIterator[Folding]:
         """The part that folds, with nothing around it that writes; it is run by the caller."""
+        now = (clock or HubClock()).now
         view, registrations = View(self.settings.freshness), Registrations()
         rejections = Rejections()
         presence = Presence(js.connection, registrations.keys, rejections)
-        watching = Watching(
-            JetStream(js.connection), view, rejections, on_cluster=registrations.put, now_ms=lambda: now_ms
-        )
+        watching = Watching(JetStream(js.connection), view, rejections, on_cluster=registrations.put, now=now)
         async with background(watching.run(), name="watch"):
             await watching.ready.wait()
             around = Around(
-                js, view, registrations, presence, rejections, now_ms=lambda: now_ms,
+                js, view, registrations, presence, rejections, now=now,
                 may_write=lambda: True, limits=Limits(), mending=MENDING,
             )  # fmt: skip
             yield await Folding.begin(around)

@@ -5,21 +5,26 @@ import base64
 import json
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
-from tests.integration.status_aggregator.conftest import Fleet, eventually
+from tests.integration.status_aggregator.conftest import WITHIN_S, Fleet, eventually
+from tests.unit.status_aggregator.clocks import SetClock
 from tests.unit.status_aggregator.edge_model import status
 
+from outrider import codec
 from outrider.backoff import Backoff
 from outrider.bus import BusSettings, connected
 from outrider.bus.buckets import KeyValue
+from outrider.bus.follow import follow
 from outrider.bus.jetstream import JetStream
 from outrider.identity.keys import KeyPair, generate
-from outrider.records import ClusterRecord
-from outrider.topology import CLUSTERS
+from outrider.records import ClusterRecord, EdgeRecord, StatusRecord
+from outrider.topology import CLUSTERS, EVENTS, STATUSES
 from outrider_playground.wan import WanLink
+from status_aggregator.freshness import FreshnessLimits
+from status_aggregator.hub_clock import HubClock
 
 
 def presence(word: str) -> Any:
@@ -86,7 +91,7 @@ async def test_what_happened_while_the_bus_was_lost_is_learnt_from_a_snapshot(fl
                 around = sources.folding.around
 
                 async def first_snapshot_is_taken() -> bool | None:
-                    return True if around.presence.is_known else None
+                    return True if around.presence.is_known.is_set() else None
 
                 await eventually(first_snapshot_is_taken)
                 connection = around.js.connection
@@ -144,6 +149,7 @@ async def test_a_cluster_that_connects_before_its_registration_is_seen_is_online
         await fleet.until("summary", bool)
         record = ClusterRecord("shop1", KeyPair(settings.user().seed).public, 0)
         await KeyValue(JetStream(fleet.registry), CLUSTERS).put("shop1", record.pack())
+        await fleet.until("clusters", lambda page: page["items"])
         await fleet.until("cluster", presence("online"), name="shop1")
 
 
@@ -157,13 +163,70 @@ async def test_nothing_is_green_for_a_cluster_that_is_away(fleet: Fleet) -> None
         await fleet.stack.aclose()
     async with fleet.hub.connect("person") as person, fleet.aggregator():
         fleet.person = person
-        summary = await fleet.until("summary", lambda summary: summary["freshness"]["stale"] == 1)
+        summary = await fleet.until("summary", lambda summary: summary["freshness"]["offline"] == 1)
         assert (summary["health"]["Healthy"], summary["sync"]["Synced"]) == (0, 0)
         assert summary["last_known"]["health"]["Healthy"] == 1
         cluster = await fleet.ask("cluster", name="shop1")
-        assert (cluster["healthy"], cluster["presence"], cluster["freshness"]) == (0, "offline", "stale")
+        assert (cluster["healthy"], cluster["presence"], cluster["freshness"]) == (0, "offline", "offline")
         app = await fleet.ask("app", name="till")
-        assert (app["health"], app["freshness"], app["presence"]) == ("Healthy", "stale", "offline")
+        assert (app["health"], app["freshness"], app["presence"]) == ("Healthy", "offline", "offline")
+
+
+async def test_no_cluster_is_taken_for_connected_because_it_was_when_the_hub_went_down(fleet: Fleet) -> None:
+    await fleet.apply("till", "shop1")
+    await fleet.register("shop1")
+    now_ms = HubClock().now().unix_ms
+    async with fleet.hub.connect("aggregator") as connection:
+        bucket = KeyValue(JetStream(connection), STATUSES)
+        document = StatusRecord(codec.canonical(status("Healthy")), now_ms, now_ms)
+        await bucket.put("shop1.till", document.pack())
+        await bucket.put("shop1", EdgeRecord(True, now_ms, heard_at_ms=now_ms, epoch=1, seq=1).pack())
+    async with fleet.aggregator():
+        first = await fleet.until("app", bool, name="till")
+        assert (first["health"], first["presence"], first["freshness"]) == ("Healthy", "offline", "offline")
+        assert (await fleet.ask("summary"))["health"]["Healthy"] == 0
+
+
+async def test_a_hubs_clock_that_is_set_back_keeps_no_word_fresh_and_ends_no_freshness(fleet: Fleet) -> None:
+    clock, limits = SetClock(), FreshnessLimits(heartbeat_s=100)
+    await fleet.apply("till", "shop1")
+    async with fleet.aggregator(clock=clock.clock, freshness=limits):
+        edge = await fleet.edge("shop1")
+        for _ in range(3):
+            edge.model.put("till", status("Healthy"))
+            await edge.flush()
+            await fleet.until("app", lambda app: app["freshness"] == "fresh", name="till")
+            clock.is_set(-3_600_000)
+            found = await fleet.ask("app", name="till")
+            assert (found["freshness"], found["age_s"]) == ("fresh", 0)
+            clock.passes(limits.word_holds_ms + 1)
+            found = await fleet.ask("app", name="till")
+            assert (found["freshness"], found["age_s"]) == ("stale", 200)
+            assert (await fleet.ask("summary"))["health"]["Healthy"] == 0
+            await edge.flush()
+            await fleet.until("app", lambda app: app["freshness"] == "fresh", name="till")
+
+
+async def test_events_of_presence_are_in_order_whatever_becomes_of_the_hubs_clock(fleet: Fleet) -> None:
+    clock = SetClock()
+    await fleet.register("shop1")
+    async with fleet.aggregator(clock=clock.clock):
+        for _ in range(3):
+            async with connected(fleet.edges["shop1"]):
+                await fleet.until("cluster", presence("online"), name="shop1")
+                clock.is_set(-3_600_000)
+            await fleet.until("cluster", presence("offline"), name="shop1")
+    told: list[tuple[str, str]] = []
+    following = follow(JetStream(fleet.person), EVENTS.name)
+    async with asyncio.timeout(WITHIN_S), aclosing(following):  # type: ignore[type-var]
+        async for batch in following:
+            told += [
+                (json.loads(one.data)["sequence"], json.loads(one.data)["type"]) for one in batch.messages
+            ]
+            if batch.caught_up and len(told) == 6:
+                break
+    assert told == sorted(told)
+    assert len({sequence for sequence, _ in told}) == 6
 
 
 @asynccontextmanager

@@ -66,7 +66,7 @@ async def test_metrics_tell_what_is_known_and_what_was_ignored(fleet: Fleet) -> 
         await edge.send(b"no batch")
         wanted = {
             'outrider_applications{health="Degraded",sync="Synced",freshness="fresh"}': 1,
-            'outrider_clusters{presence="online"}': 1,
+            'outrider_clusters{presence="online",freshness="fresh"}': 1,
             'outrider_rejected_total{kind="malformed batch"}': 1,
             "outrider_status_changes_total": 2,
             "outrider_status_documents_written_total": 2,

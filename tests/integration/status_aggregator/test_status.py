@@ -1,17 +1,24 @@
 """From an edge's batch to a person's answer, over a real server."""
 
 import time
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from tests.integration.status_aggregator.conftest import Fleet
-from tests.unit.status_aggregator.edge_model import entry, gone, status
+from tests.integration.status_aggregator.fake_edge import FakeEdge
+from tests.unit.status_aggregator.edge_model import EdgeModel, entry, gone, status
 
+from outrider.bus import Connection, connected
 from outrider.bus.jetstream import JetStream
 from outrider.bus.services import RequestRefused
 from outrider.messages import Desired
 from outrider.records import EdgeRecord, StatusRecord
 from outrider.tasks import background
+from outrider.topology import STATUS
+from status_aggregator.folding import Folding
+
+HOUR_MS = 3_600_000
 
 
 async def test_what_an_edge_says_is_what_a_person_is_told(fleet: Fleet) -> None:
@@ -36,6 +43,53 @@ async def test_what_an_edge_says_is_what_a_person_is_told(fleet: Fleet) -> None:
         assert len((await fleet.ask("resources", name="till"))["items"]) == 2
         cluster = await fleet.ask("cluster", name="shop1")
         assert (cluster["healthy"], cluster["applications"], cluster["presence"]) == (1, 1, "online")
+
+
+async def test_every_answer_says_how_far_it_may_be_trusted(fleet: Fleet) -> None:
+    await fleet.apply("till", "shop1")
+    async with fleet.aggregator():
+        edge = await fleet.edge("shop1")
+        edge.model.put("till", status("Healthy"))
+        await edge.flush()
+        await fleet.until("app", lambda app: app["freshness"] == "fresh", name="till")
+        answers = [
+            await fleet.ask("app", name="till"),
+            *(await fleet.ask("apps"))["items"],
+            await fleet.ask("resources", name="till"),
+            await fleet.ask("journal", name="till"),
+            await fleet.ask("journal", cluster="shop1"),
+            await fleet.ask("cluster", name="shop1"),
+            *(await fleet.ask("clusters"))["items"],
+        ]
+        for answer in answers:
+            assert (answer["freshness"], answer["presence"]) == ("fresh", "online")
+            times = [answer[f"{word}_at_ms"] for word in ("observed", "received", "heard")]
+            assert 0 < times[0] <= times[1] <= times[2]
+            assert answer["age_s"] in range(20)
+        summary = await fleet.ask("summary")
+        assert summary["freshness"] == summary["cluster_freshness"]
+        assert summary["freshness"] == {"fresh": 1, "stale": 0, "offline": 0, "unknown": 0}
+
+
+async def test_who_asks_for_healthy_applications_gets_none_that_nobody_has_heard_from(fleet: Fleet) -> None:
+    await fleet.apply("till", "shop1")
+    await fleet.apply("menu", "shop2")
+    async with fleet.aggregator():
+        edge = await fleet.edge("shop2")
+        edge.model.put("menu", status("Healthy"))
+        await edge.flush()
+        async with connected(await fleet.registered("shop1")) as connection:
+            away = FakeEdge(connection, "shop1", EdgeModel())
+            away.model.put("till", status("Healthy"))
+            await away.flush()
+            await fleet.until("summary", lambda summary: summary["freshness"]["fresh"] == 2)
+        await fleet.until("summary", lambda summary: summary["freshness"]["offline"] == 1)
+        assert await pages(fleet, "apps", health="Healthy") == ["menu"]
+        assert await pages(fleet, "apps", sync="Synced") == ["menu"]
+        assert await pages(fleet, "apps", health="Unknown") == ["till"]
+        assert await pages(fleet, "apps", freshness="offline") == ["till"]
+        assert await pages(fleet, "apps", freshness="offline", health="Healthy") == ["till"]
+        assert await pages(fleet, "apps", freshness="offline", health="Degraded") == []
 
 
 async def test_what_a_cluster_says_of_itself_is_shown_with_it_and_counts_as_no_application(
@@ -241,41 +295,95 @@ async def test_an_application_whose_newest_state_is_not_at_its_edge_is_shown_as_
         assert listed["lost"]["message"] == "no cluster is registered as 'nowhere'"
 
 
-async def test_the_edges_time_is_shown_by_the_hubs_clock(fleet: Fleet) -> None:
-    hour_ms = 3_600_000
+@pytest.mark.parametrize("behind_ms", [HOUR_MS, -HOUR_MS], ids=["behind", "ahead"])
+async def test_the_edges_time_is_shown_by_the_hubs_clock(fleet: Fleet, behind_ms: int) -> None:
     await fleet.apply("till", "shop1")
     async with fleet.aggregator():
-        edge = await fleet.edge("shop1", clock_behind_ms=hour_ms)
+        edge = await fleet.edge("shop1", clock_behind_ms=behind_ms)
         edge.model.put("till", status("Healthy"))
         await edge.flush()
-        found = await fleet.until("app", lambda app: app["health"] == "Healthy", name="till")
-        assert abs(found["observed_at_ms"] - time.time_ns() // 1_000_000) < hour_ms / 2
+        found = await fleet.until("app", lambda app: app["freshness"] == "fresh", name="till")
+        assert abs(found["observed_at_ms"] - time.time_ns() // 1_000_000) < HOUR_MS / 2
         assert found["observed_at_ms"] <= found["received_at_ms"]
-
-        def is_measured(cluster: Any) -> bool:
-            return bool(abs(cluster["clock_offset_ms"] - hour_ms) < hour_ms / 2)
-
-        await fleet.until("cluster", is_measured, name="shop1")
+        cluster = await fleet.until("cluster", lambda one: one["clock_offset_ms"], name="shop1")
+        assert abs(cluster["clock_offset_ms"] - behind_ms) < HOUR_MS / 2
 
 
-async def test_batches_that_waited_while_nobody_folded_are_as_old_as_they_are(fleet: Fleet) -> None:
+async def test_a_clock_that_is_set_during_a_connection_or_while_offline_is_followed(fleet: Fleet) -> None:
+    await fleet.apply("till", "shop1")
+
+    def is_measured(cluster: Any) -> bool:
+        return bool(abs(cluster["clock_offset_ms"] - edge.clock_behind_ms) < HOUR_MS / 2)
+
+    async with fleet.aggregator():
+        edge = await fleet.edge("shop1")
+        await edge.flush()
+        await edge.flush()
+        for edge.clock_behind_ms in (-HOUR_MS, HOUR_MS):
+            await edge.flush()
+            await edge.flush()
+            await fleet.until("cluster", is_measured, name="shop1")
+        async with (
+            connected(fleet.edges["shop1"]) as again,
+            FakeEdge(again, "shop1", edge.model, -HOUR_MS).answering() as edge,
+        ):
+            await edge.flush()
+            await fleet.until("cluster", is_measured, name="shop1")
+
+
+class LaterServer(JetStream):
+    """A server by whose clock the stream's messages came a while ago; less than nothing: it was set back since."""
+
+    def __init__(self, connection: Connection, later_ms: int) -> None:
+        super().__init__(connection)
+        self._later = timedelta(milliseconds=later_ms)
+
+    async def api(self, verb: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        answer = await super().api(verb, body)
+        if verb == f"STREAM.INFO.{STATUS.name}":
+            seconds = answer["ts"].partition(".")[0]
+            answer["ts"] = (datetime.fromisoformat(f"{seconds}+00:00") + self._later).isoformat()[:19] + "Z"
+        return answer
+
+
+async def found_waiting(fleet: Fleet, later_ms: int) -> tuple[StatusRecord, EdgeRecord, Folding]:
+    """Fold what an edge said while nobody folded."""
     edge = await fleet.edge("shop1")
     edge.model.put("till", status("Healthy"))
     seq = await edge.flush()
-    sent_by_ms = time.time_ns() // 1_000_000
-    day_ms = 24 * 3_600_000
     async with (
         fleet.hub.connect("aggregator") as connection,
-        fleet.folding(JetStream(connection), now_ms=sent_by_ms + day_ms) as part,
+        fleet.folding(LaterServer(connection, later_ms)) as part,
         background(part.run(), name="fold"),
     ):
         await fleet.until_committed(seq)
         found = await fleet.until_stored(lambda found: "shop1" in found and "shop1.till" in found)
-        assert StatusRecord.unpack(found["shop1.till"]).received_at_ms <= sent_by_ms
-        assert EdgeRecord.unpack(found["shop1"]).heard_at_ms <= sent_by_ms
-        # The time in the stream is not the time that the batch was under way.
-        assert EdgeRecord.unpack(found["shop1"]).clock_offset_ms == 0
-        assert abs(part.ingest.arrival.lag_ms - day_ms) < day_ms / 2
+        return StatusRecord.unpack(found["shop1.till"]), EdgeRecord.unpack(found["shop1"]), part
+
+
+async def test_batches_that_waited_while_nobody_folded_are_as_old_as_they_are(fleet: Fleet) -> None:
+    now_ms, day_ms = time.time_ns() // 1_000_000, 24 * 3_600_000
+    document, edge, part = await found_waiting(fleet, day_ms)
+    assert abs(document.received_at_ms - (now_ms - day_ms)) < day_ms / 2
+    assert abs(edge.heard_at_ms - (now_ms - day_ms)) < day_ms / 2
+    assert abs(edge.heard_late_ms - day_ms) < day_ms / 2
+    # The time in the stream is not the time that the batch was under way.
+    assert edge.clock_offset_ms == 0
+    assert abs(part.ingest.arrival.lag_ms - day_ms) < day_ms / 2
+
+
+async def test_of_batches_that_waited_while_a_clock_was_set_back_nobody_claims_to_know_the_age(
+    fleet: Fleet,
+) -> None:
+    _, edge, _ = await found_waiting(fleet, -24 * 3_600_000)
+    assert edge.heard_late_ms == -1
+    await fleet.apply("till", "shop1")
+    async with fleet.aggregator():
+        found = await fleet.until("app", lambda app: app["presence"] == "online", name="till")
+        assert (found["health"], found["freshness"], found["age_s"]) == ("Healthy", "stale", None)
+        sender = await fleet.edge("shop1", EdgeModel(epoch=2))
+        await sender.flush()
+        await fleet.until("cluster", lambda cluster: cluster["freshness"] == "fresh", name="shop1")
 
 
 async def test_lists_come_in_pages_in_the_order_of_names(fleet: Fleet) -> None:

@@ -26,7 +26,8 @@ def test_a_fresh_healthy_application_is_green() -> None:
 @pytest.mark.parametrize(
     "aged",
     [
-        {"freshness": "stale", "presence": "offline"},
+        {"freshness": "offline", "presence": "offline"},
+        {"freshness": "offline"},
         {"freshness": "stale"},
         {"freshness": "unknown"},
         {"presence": "offline"},
@@ -40,8 +41,8 @@ def test_nothing_is_green_that_nobody_has_heard_of_lately(aged: dict[str, Any]) 
         assert word.plain not in ("Healthy", "Synced")
 
 
-def test_a_stale_state_is_told_with_its_time_its_age_and_the_reason() -> None:
-    aged = item(freshness="stale", presence="offline")
+def test_an_old_state_is_told_with_its_time_its_age_and_the_reason() -> None:
+    aged = item(freshness="offline", presence="offline")
     assert freshness.sentence(aged, NOW) == "Synced, Healthy as of 14:02, 37 min ago, cluster offline"
     assert freshness.word(aged, "health", NOW).plain == "Healthy as of 14:02"
     assert freshness.last_word(aged, NOW).plain == "37 min ago, cluster offline"
@@ -52,6 +53,25 @@ def test_a_state_of_another_day_is_told_with_its_date() -> None:
     aged = item(freshness="stale", observed_at_ms=moment, received_at_ms=moment)
     assert freshness.word(aged, "health", NOW).plain == "Healthy as of 2026-03-11 14:39"
     assert freshness.last_word(aged, NOW).plain == "3 days ago, cluster silent"
+
+
+@pytest.mark.parametrize("ahead_ms", [-3_600_000, 0, 3_600_000])
+def test_an_age_is_the_hubs_whatever_the_clock_of_who_reads_it_says(ahead_ms: int) -> None:
+    aged = item(freshness="offline", presence="offline", heard_at_ms=at(minutes=37) + ahead_ms, age_s=2220)
+    assert freshness.sentence(aged, NOW) == "Synced, Healthy as of 14:02, 37 min ago, cluster offline"
+
+
+def test_of_a_word_whose_age_nobody_knows_no_time_is_told() -> None:
+    aged = item(freshness="stale", age_s=None)
+    assert freshness.sentence(aged, NOW) == (
+        "Synced, Healthy as of an unknown time, at an unknown time, cluster silent"
+    )
+
+
+def test_a_cluster_that_is_there_and_silent_is_not_green() -> None:
+    assert freshness.presence(item(), NOW).style == "green"
+    assert freshness.presence(item(freshness="stale"), NOW).style == "yellow"
+    assert freshness.presence(item(freshness="offline", presence="offline"), NOW).style == "red"
 
 
 def test_an_application_that_was_never_heard_of_says_so() -> None:

@@ -4,11 +4,13 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.unit.status_aggregator.clocks import SetClock
 
 from outrider.messages import Desired
 from outrider.names import ClusterName
 from outrider.records import ApplicationRecord, ClusterRecord, EdgeRecord
-from status_aggregator.counts import cluster_item
+from status_aggregator import last_word
+from status_aggregator.counts import cluster_item, fleet_counts
 from status_aggregator.document import HEALTHS, SYNCS, Reported
 from status_aggregator.freshness import FreshnessLimits, freshness
 from status_aggregator.ordered import OrderedNames
@@ -37,27 +39,32 @@ def there(counter: int = 1) -> Wanted:
     return Wanted((1, counter), "", False, at_edge=True)
 
 
-changes = st.one_of(
+facts = (
     st.tuples(st.just("application"), st.sampled_from(APPS), st.sampled_from([*CLUSTERS, "https://one", "nowhere", None])),
     st.tuples(st.just("told"), st.sampled_from(APPS), st.sampled_from([*CLUSTERS, ""])),
     st.tuples(st.just("cluster"), st.sampled_from(CLUSTERS), st.sampled_from(["", "https://one", None])),
+    st.tuples(st.just("wanted"), st.sampled_from(CLUSTERS), st.sampled_from(APPS), st.booleans()),
+)  # fmt: skip
+words = (
     st.tuples(st.just("edge"), st.sampled_from(CLUSTERS), st.sampled_from([True, False, None])),
     st.tuples(
         st.just("seen"), st.sampled_from(CLUSTERS), st.sampled_from(APPS),
         st.sampled_from([None, "Healthy", "Degraded"]),
     ),
-    st.tuples(st.just("wanted"), st.sampled_from(CLUSTERS), st.sampled_from(APPS), st.booleans()),
+    st.tuples(st.just("connected"), st.sampled_from(CLUSTERS), st.booleans()),
     st.tuples(st.just("wait"), st.sampled_from([1, 900, 2_100])),
+    st.tuples(st.just("clock"), st.sampled_from([-3_600_000, -5_000, -100])),
 )  # fmt: skip
 
 
 class Watched:
-    """A view, the same facts kept plainly, and a clock."""
+    """A view, the same facts kept plainly, and a clock that is set."""
 
     def __init__(self) -> None:
         self.view = View(LIMITS)
-        self.now_ms = 1_000_000
-        self.edges: dict[str, EdgeRecord] = {}
+        self.clock = SetClock()
+        self.heard_ms: dict[str, int] = {}
+        self.seq = 0
 
     def take(self, change: tuple[Any, ...]) -> None:
         match change:
@@ -71,14 +78,21 @@ class Watched:
                 record = None if server is None else ClusterRecord(cluster, "U", 0, server=server)
                 self.view.put_cluster(cluster, record)
             case "edge", cluster, online:
-                edge = None if online is None else EdgeRecord(online, self.now_ms, heard_at_ms=self.now_ms)
-                self.view.put_edge(cluster, edge, self.now_ms)
+                now = self.clock.now()
+                self.seq += 1
+                edge = EdgeRecord(bool(online), now.unix_ms, heard_at_ms=now.unix_ms, seq=self.seq)
+                self.view.put_edge(cluster, None if online is None else edge, now)
+                self.heard_ms[cluster] = self.clock.passed_ms
+            case "connected", cluster, connected:
+                self.view.put_connected(cluster, self.clock.now(), is_connected=connected)
             case "seen", cluster, app, health:
                 self.view.put_seen(cluster, app, None if health is None else seen(health))
             case "wanted", cluster, app, tombstone:
                 self.view.put_wanted(cluster, app, wanted(tombstone=tombstone))
             case "wait", ms:
-                self.now_ms += ms
+                self.clock.passes(ms)
+            case "clock", ms:
+                self.clock.is_set(ms)
 
     def counted_anew(self) -> Counter[tuple[str, str, str]]:
         found: Counter[tuple[str, str, str]] = Counter()
@@ -86,22 +100,22 @@ class Watched:
             if self.view.application(name) is None:
                 continue
             cluster, shown = self.view.cluster_of(name), self.view.row(name)
-            heard = cluster.seen.get(name)
-            observed = heard.observed_at_ms if heard else None
-            fresh = freshness(cluster.presence, cluster.heard_at_ms, observed, self.now_ms, LIMITS)
+            is_heard = cluster.edge is not None and name in cluster.seen
+            age_ms = self.clock.passed_ms - self.heard_ms.get(cluster.name, 0)
+            fresh = freshness(cluster.presence, age_ms, LIMITS, is_heard=is_heard)
             found[fresh, shown.sync, shown.health] += 1
         return found
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.lists(changes, max_size=40))
+@given(st.lists(st.one_of(*facts, *words), max_size=40))
 def test_counts_kept_as_facts_change_are_those_that_counting_anew_gives(
     happened: list[tuple[Any, ...]],
 ) -> None:
     watched = Watched()
     for change in happened:
         watched.take(change)
-        watched.view.tally.advance(watched.now_ms)
+        watched.view.tally.advance(watched.clock.now().passed_ms)
         kept: Counter[tuple[str, str, str]] = Counter()
         for (fresh, shown), number in watched.view.tally.totals.items():
             kept[fresh, shown.sync, shown.health] += number
@@ -115,7 +129,7 @@ def test_counts_kept_as_facts_change_are_those_that_counting_anew_gives(
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.lists(changes.filter(lambda c: c[0] not in ("wait", "seen", "edge")), max_size=10), st.randoms())
+@given(st.lists(st.one_of(*facts), max_size=10), st.randoms())
 def test_in_which_order_facts_become_known_makes_no_difference(
     happened: list[tuple[Any, ...]], rng: Any
 ) -> None:
@@ -192,22 +206,124 @@ def test_what_the_hub_has_to_say_comes_before_what_the_edge_says() -> None:
     assert view.row("till").message == "app.yaml:3: no"
 
 
-def test_no_cluster_counts_as_healthy_what_is_not_fresh() -> None:
+def word(*, online: bool = True, seq: int = 1, at_ms: int = 0, **more: Any) -> EdgeRecord:
+    return EdgeRecord(online, 0, heard_at_ms=at_ms, seq=seq, **more)
+
+
+def healthy(clock: SetClock) -> View:
+    """A view of one cluster that has just said that its application is healthy."""
     view = View(LIMITS)
     view.put_cluster(CLUSTERS[0], ClusterRecord("shop1", "U", 0))
     view.put_application("till", application("shop1"))
     view.put_wanted(CLUSTERS[0], "till", wanted())
     view.put_seen(CLUSTERS[0], "till", seen())
-    view.put_edge(CLUSTERS[0], EdgeRecord(True, 0, heard_at_ms=1_000), 1_000)
+    view.put_edge(CLUSTERS[0], word(at_ms=clock.unix_ms), clock.now())
+    return view
+
+
+def look(view: View, clock: SetClock) -> dict[str, Any]:
+    passed_ms = clock.now().passed_ms
+    view.tally.advance(passed_ms)
     cluster = view.cluster("shop1")
     assert cluster is not None
-    assert cluster_item(cluster)["healthy"] == 1
-    view.tally.advance(1_000 + LIMITS.word_holds_ms + 1)
-    item = cluster_item(cluster)
-    assert (item["healthy"], item["unknown"], item["freshness"]) == (0, 1, "stale")
+    assert last_word.of_application(view, "till", passed_ms)["freshness"] == cluster.freshness
+    return cluster_item(cluster, passed_ms)
+
+
+def test_no_cluster_counts_as_healthy_what_is_not_fresh() -> None:
+    clock = SetClock()
+    view = healthy(clock)
+    assert look(view, clock)["healthy"] == 1
+    clock.passes(LIMITS.word_holds_ms + 1)
+    item = look(view, clock)
+    assert (item["healthy"], item["unknown"], item["freshness"], item["age_s"]) == (0, 1, "stale", 2)
     assert item["last_known"]["health"]["Healthy"] == 1
     assert set(item["health"]) == set(HEALTHS)
     assert set(item["sync"]) == set(SYNCS)
+    assert fleet_counts(view)["cluster_freshness"] == {"fresh": 0, "stale": 1, "offline": 0, "unknown": 0}
+
+
+def test_of_a_cluster_that_is_away_everything_is_the_last_that_was_known() -> None:
+    clock = SetClock()
+    view = healthy(clock)
+    view.put_edge(CLUSTERS[0], word(online=False, at_ms=clock.unix_ms), clock.now())
+    clock.passes(1_000)
+    item = look(view, clock)
+    assert (item["healthy"], item["freshness"], item["presence"], item["age_s"]) == (
+        0,
+        "offline",
+        "offline",
+        1,
+    )
+    assert fleet_counts(view)["freshness"] == {"fresh": 0, "stale": 0, "offline": 1, "unknown": 0}
+
+
+def test_a_record_that_says_a_cluster_is_there_counts_no_more_than_the_servers_word() -> None:
+    clock = SetClock()
+    view = healthy(clock)
+    view.put_connected(CLUSTERS[0], clock.now(), is_connected=False)
+    assert look(view, clock)["freshness"] == "offline"
+    view.put_connected(CLUSTERS[0], clock.now(), is_connected=True)
+    assert look(view, clock)["freshness"] == "fresh"
+
+
+@pytest.mark.parametrize("set_by_ms", [-3_600_000, -(10**11)])
+def test_a_hubs_clock_that_is_set_back_makes_no_word_look_younger(set_by_ms: int) -> None:
+    clock = SetClock()
+    view = healthy(clock)
+    clock.passes(1_500)
+    clock.is_set(set_by_ms)
+    assert look(view, clock)["age_s"] == 1
+    clock.passes(501)
+    assert look(view, clock)["freshness"] == "stale"
+    view.put_edge(CLUSTERS[0], word(seq=2, at_ms=clock.unix_ms), clock.now())
+    assert look(view, clock)["freshness"] == "fresh"
+    clock.passes(LIMITS.word_holds_ms + 1)
+    assert look(view, clock)["freshness"] == "stale"
+
+
+def test_a_change_of_presence_alone_is_no_new_word() -> None:
+    clock = SetClock()
+    view = healthy(clock)
+    at_ms = clock.unix_ms
+    for _ in range(4):
+        clock.passes(600)
+        for online in (False, True):
+            view.put_edge(CLUSTERS[0], word(online=online, at_ms=at_ms), clock.now())
+    assert look(view, clock)["freshness"] == "stale"
+
+
+@pytest.mark.parametrize(
+    ("ahead_ms", "late_ms", "fresh", "age_s"),
+    [
+        (-1_000, 0, "fresh", 1),
+        (-60_000, 0, "stale", 60),
+        (30_000, 0, "fresh", 0),
+        (3_600_000, 0, "stale", None),
+        (0, 5_000, "stale", 5),
+        (0, -1, "stale", None),
+    ],
+    ids=["a second ago", "long ago", "a clock beside", "before it was set back", "it had waited", "nobody knows"],
+)  # fmt: skip
+def test_a_word_that_is_read_after_a_restart_is_as_old_as_it_may_be(
+    ahead_ms: int, late_ms: int, fresh: str, age_s: int | None
+) -> None:
+    clock = SetClock()
+    view = healthy(clock)
+    found = word(seq=2, at_ms=clock.unix_ms + ahead_ms, heard_late_ms=late_ms)
+    view.put_edge(CLUSTERS[0], found, clock.now(), is_live=False)
+    item = look(view, clock)
+    assert (item["freshness"], item["age_s"]) == (fresh, age_s)
+
+
+@pytest.mark.parametrize("skew_ms", [-3_600_000, 3_600_000])
+def test_a_machine_whose_clock_is_wrong_judges_what_it_hears_by_the_time_that_passes(skew_ms: int) -> None:
+    clock = SetClock()
+    view = healthy(clock)
+    view.put_edge(CLUSTERS[0], word(seq=2, at_ms=clock.unix_ms + skew_ms), clock.now())
+    assert look(view, clock)["freshness"] == "fresh"
+    clock.passes(LIMITS.word_holds_ms + 1)
+    assert look(view, clock)["freshness"] == "stale"
 
 
 def test_a_manifest_says_where_its_application_goes_and_whose_it_is() -> None:
