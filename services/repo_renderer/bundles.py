@@ -9,7 +9,7 @@ from typing import Any
 
 from outrider import codec, delta
 from outrider.bus import NotFound
-from outrider.bus.objects import Objects
+from repo_renderer.store import Frames
 
 BUNDLE_MAX_BYTES = 64 << 20
 CACHE_MAX_BYTES = 64 << 20
@@ -21,7 +21,7 @@ FRAMES_CACHED_MAX_BYTES = 32 << 20
 class Bundles:
     """The hub's bundles."""
 
-    def __init__(self, objects: Objects) -> None:
+    def __init__(self, objects: Frames) -> None:
         self._objects = objects
         self._cache: OrderedDict[bytes, bytes] = OrderedDict()
         self._cached_bytes = 0

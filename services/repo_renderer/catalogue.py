@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import structlog
 from pydantic import ValidationError
 
-from outrider.bus.buckets import Change, KeyValue
+from outrider.bus.buckets import Change
 from outrider.codec import MalformedMessage
 from outrider.identity.sealing import CannotOpen, unseal
 from outrider.names import DEFAULT_POOL
@@ -15,6 +15,7 @@ from outrider.rendering.git.access import RepositoryAccess
 from outrider.rendering.git.address import Address, parse_address
 from outrider.rendering.git.errors import AccessNotGiven, AddressRefused
 from outrider.rendering.wanted import Place, Wanted
+from repo_renderer.store import Feed
 
 log = structlog.get_logger()
 
@@ -76,7 +77,7 @@ class Catalogue:
                     best = (length, record)
         return best[1] if best else None
 
-    async def follow_sources(self, bucket: KeyValue, caught_up: asyncio.Event) -> None:
+    async def follow_sources(self, bucket: Feed, caught_up: asyncio.Event) -> None:
         """Take in bucket `sources`, for ever."""
         async for changes in bucket.watch():
             for change in changes.changes:
@@ -84,7 +85,7 @@ class Catalogue:
             if changes.caught_up:
                 caught_up.set()
 
-    async def follow_repositories(self, bucket: KeyValue, caught_up: asyncio.Event) -> None:
+    async def follow_repositories(self, bucket: Feed, caught_up: asyncio.Event) -> None:
         """Take in bucket `repositories`, for ever."""
         async for changes in bucket.watch():
             for change in changes.changes:

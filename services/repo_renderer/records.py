@@ -8,9 +8,9 @@ import asyncio
 
 import structlog
 
-from outrider.bus.buckets import KeyValue
 from outrider.codec import MalformedMessage
 from outrider.records import RenderingRecord
+from repo_renderer.store import Written
 
 log = structlog.get_logger()
 
@@ -20,7 +20,7 @@ _NONE = RenderingRecord()
 class Records:
     """What is known of bucket `renderings`."""
 
-    def __init__(self, bucket: KeyValue) -> None:
+    def __init__(self, bucket: Written) -> None:
         self._bucket = bucket
         self._records: dict[str, RenderingRecord] = {}
         self._revisions: dict[str, int] = {}

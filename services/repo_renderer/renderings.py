@@ -12,13 +12,13 @@ import structlog
 
 from outrider import delta
 from outrider.bus import NotFound
-from outrider.bus.buckets import KeyValue
 from outrider.records import ArchiveRecord, RenderingRecord
 from outrider.rendering.making import Maker
 from outrider.rendering.prepare import Failed, Prepared
 from outrider.rendering.wanted import Wanted
 from repo_renderer.bundles import Bundles
 from repo_renderer.records import Records
+from repo_renderer.store import Archive
 
 log = structlog.get_logger()
 
@@ -32,7 +32,7 @@ class Renderings:
     def __init__(
         self,
         records: Records,
-        archive: KeyValue,
+        archive: Archive,
         bundles: Bundles,
         maker: Maker,
     ) -> None:
