@@ -73,6 +73,8 @@ class _Seat:
     role: Role
     folder: Path
     worker: WorkerProcess | None = None
+    rest: asyncio.TimerHandle | None = None
+    # Ends the worker, where idle ones end.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,13 +118,15 @@ class RenderPool:
         self._kubectl = Path()
         self._closing = False
         self._replacing: set[asyncio.Task[None]] = set()
-        self._protection = Protection(frozenset(), {})
+        self._protection = Protection(frozenset(Layer), {})
+        self._resting: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
         await self._tasks.__aenter__()
         try:
             await asyncio.to_thread(self._prepare)
-            await self._check_sandbox()
+            if self._settings.idle_s is None:
+                await self._check_sandbox()
         except BaseException as error:
             await self.__aexit__(type(error), error, error.__traceback__)
             raise
@@ -141,17 +145,20 @@ class RenderPool:
 
     async def _check_sandbox(self) -> None:
         """Start the first worker of each role, and refuse to go on where a required layer is missing."""
-        present, missing = frozenset(Layer), dict[Layer, str]()
         for role in Role:
             seat = await self._seats[role].get()
-            worker = await self._worker(role, seat)
-            self._seats[role].put_nowait(seat)
-            present &= worker.protection.present
-            missing |= worker.protection.missing
-        self._protection = Protection(present, missing)
-        lacking = {
-            layer: reason for layer, reason in missing.items() if layer in self._settings.required_layers
-        }
+            try:
+                await self._worker(role, seat)
+            finally:
+                self._seats[role].put_nowait(seat)
+
+    def _check(self, protection: Protection) -> None:
+        known = self._protection
+        self._protection = Protection(
+            known.present & protection.present, {**known.missing, **protection.missing}
+        )
+        required = self._settings.required_layers
+        lacking = {layer: reason for layer, reason in protection.missing.items() if layer in required}
         if lacking:
             raise SandboxIncomplete(lacking)
 
@@ -162,6 +169,8 @@ class RenderPool:
         for replacing in self._replacing:
             replacing.cancel()
         for seat in self._all_seats:
+            if seat.rest is not None:
+                seat.rest.cancel()
             if seat.worker is not None:
                 await asyncio.shield(seat.worker.kill())
         # The tasks have nothing to do with what failed in the caller's block, whose error goes on as it is.
@@ -252,9 +261,12 @@ class RenderPool:
     @contextlib.asynccontextmanager
     async def _seat(self, role: Role) -> AsyncIterator[_Seat]:
         seat = await self._seats[role].get()
+        if seat.rest is not None:
+            seat.rest.cancel()
         try:
             yield seat
         finally:
+            self._rest_later(seat)
             if self._closing or (seat.worker is not None and not seat.worker.is_worn):
                 self._seats[role].put_nowait(seat)
             else:
@@ -262,13 +274,28 @@ class RenderPool:
                 self._replacing.add(task)
                 task.add_done_callback(self._replacing.discard)
 
+    def _rest_later(self, seat: _Seat) -> None:
+        if self._settings.idle_s is not None and not self._closing:
+            loop = asyncio.get_running_loop()
+            seat.rest = loop.call_later(self._settings.idle_s, self._rest, seat)
+
+    def _rest(self, seat: _Seat) -> None:
+        """End a worker that nobody needed for a while; whoever takes its seat next starts another."""
+        worker, seat.worker = seat.worker, None
+        if worker is not None:
+            task = self._tasks.create_task(worker.kill(), name="end idle worker")
+            self._resting.add(task)
+            task.add_done_callback(self._resting.discard)
+
     async def _replace(self, role: Role, seat: _Seat) -> None:
         try:
             if seat.worker is not None:
                 await seat.worker.kill()
                 seat.worker = None
+            if self._settings.idle_s is not None:
+                return
             # A start that fails is tried again, and reported, by the next source that needs this seat.
-            with contextlib.suppress(RenderError):
+            with contextlib.suppress(RenderError, SandboxIncomplete):
                 await self._worker(role, seat)
         finally:
             self._seats[role].put_nowait(seat)
@@ -282,10 +309,15 @@ class RenderPool:
             seat.worker = await WorkerProcess.start(
                 role, seat.folder, self._settings, self._kubectl, self._tasks
             )
+            self._check(seat.worker.protection)
         return seat.worker
 
     async def _ask(self, seat: _Seat, work: _Work) -> dict[str, Any]:
-        worker = await self._worker(work.role, seat)
+        try:
+            worker = await self._worker(work.role, seat)
+        except SandboxIncomplete as incomplete:
+            await self._give_up(seat, None)
+            raise RenderError("worker", str(incomplete)) from None
         job = seat.folder / JOB_FOLDER
         await asyncio.to_thread(_place, work.folder, job)
         stage = work.kind.lower()

@@ -33,3 +33,5 @@ class RenderSettings:
     bounds: Bounds = field(default_factory=Bounds)
     required_layers: frozenset[Layer] = field(default_factory=_required)
     start_timeout_s: float = 30.0
+    idle_s: float | None = None
+    # A worker that has had nothing to do for this long is ended, and none is started before it is needed. None: they stay.

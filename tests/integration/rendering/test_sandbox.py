@@ -263,6 +263,32 @@ async def failure(render: Renderer, files: Files) -> RenderError:
     return caught.value
 
 
+async def test_a_pool_of_idle_workers_holds_none_and_starts_the_one_that_is_needed(tmp_path: Path) -> None:
+    settings = RenderSettings(folder=tmp_path / "pool", workers=1, idle_s=0.2)
+    async with GitStore(tmp_path / "store") as store, RenderPool(settings) as pool:
+        render = Renderer(tmp_path, store, pool)
+        assert pool.workers() == []
+        for _ in range(2):
+            assert len(await render.manifests({"app/a.yaml": manifest("a")})) == 1
+            assert {worker.role for worker in pool.workers()} <= {Role.MANIFESTS}
+            await until(lambda: pool.workers() == [])
+        assert len(await render.manifests(chart(v_yaml=SHOW_VALUES))) == 1
+
+
+async def test_a_pool_of_idle_workers_renders_nothing_where_a_required_layer_is_lacking(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrapper = tmp_path / "python"
+    wrapper.write_text(WITHOUT_LANDLOCK.format(python=sys.executable))
+    wrapper.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(wrapper))
+    strict = RenderSettings(folder=tmp_path / "pool", workers=1, required_layers=frozenset(Layer), idle_s=60)
+    async with GitStore(tmp_path / "store") as store, RenderPool(strict) as pool:
+        error = await failure(Renderer(tmp_path, store, pool), {"app/a.yaml": manifest("a")})
+        assert "rendering is not safe enough on this machine" in error.reason
+        assert pool.workers() == []
+
+
 async def test_a_worker_that_dies_while_it_waits_costs_nobody_an_error(tmp_path: Path) -> None:
     async with (
         GitStore(tmp_path / "store") as store,
