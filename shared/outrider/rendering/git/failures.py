@@ -1,17 +1,17 @@
 """Turn what dulwich, paramiko and sockets raise into errors with a name, without the credentials that a server may have echoed."""
 
 import contextlib
+import sys
 from collections.abc import Iterator
 
 from dulwich.errors import GitProtocolError, HangupException, NotGitRepository
-from paramiko import SSHException
 
 from outrider.rendering.git.access import RepositoryAccess
 from outrider.rendering.git.errors import GitError, RepositoryUnavailable
 from outrider.rendering.git.trees import DAMAGE
 
 _SERVER_TEXT_MAX_CHARS = 200
-_RAISED = (GitProtocolError, SSHException, *DAMAGE)
+_RAISED: tuple[type[BaseException], ...] = (GitProtocolError, *DAMAGE)
 
 
 class NotShallow(Exception):
@@ -27,8 +27,18 @@ def named(access: RepositoryAccess) -> Iterator[None]:
     """Let only GitError, NotShallow and NotGivenOut out of a conversation with a server."""
     try:
         yield
-    except _RAISED as error:
+    except _raised() as error:
         raise _name(access, error) from None
+
+
+def _raised() -> tuple[type[BaseException], ...]:
+    return (*_RAISED, *_of_ssh())
+
+
+def _of_ssh() -> tuple[type[Exception], ...]:
+    # 17 MiB that a process which never meets an ssh:// URL does without.
+    paramiko = sys.modules.get("paramiko")
+    return (paramiko.SSHException,) if paramiko is not None else ()
 
 
 def _name(access: RepositoryAccess, error: BaseException) -> Exception:
@@ -48,7 +58,7 @@ def _name(access: RepositoryAccess, error: BaseException) -> Exception:
             return _unavailable(access, f"the server says: {text}")
         case NotGitRepository():
             return _unavailable(access, "there is no Git repository at this address")
-        case SSHException() | OSError() | EOFError():
+        case _ if isinstance(error, (OSError, EOFError, *_of_ssh())):
             return _unavailable(access, f"the connection failed: {type(error).__name__}")
         case _:
             return _unavailable(access, f"the server sent what can't be read ({type(error).__name__})")

@@ -23,7 +23,6 @@ from outrider.rendering.git.errors import GitError, RepositoryUnavailable, Revis
 from outrider.rendering.git.failures import NotGivenOut, NotShallow, named
 from outrider.rendering.git.https import https_client
 from outrider.rendering.git.pack_check import check_pack
-from outrider.rendering.git.ssh import ssh_client
 from outrider.rendering.git.trees import DAMAGE
 
 _EVERYTHING = 0x7FFFFFFF
@@ -229,6 +228,8 @@ class Remote:
             case "https" | "http":
                 return https_client(self._access, address, self._policy, self._spending), ""
             case "ssh":
+                from outrider.rendering.git.ssh import ssh_client
+
                 return ssh_client(self._access, address, self._policy, self._spending), address.path
             case _:
                 return LocalGitClient(), address.path
