@@ -11,7 +11,7 @@ import base64
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import structlog
@@ -22,7 +22,7 @@ from outrider.bus.buckets import KeyValue
 from outrider.bus.entries import all_current, current
 from outrider.bus.jetstream import JetStream
 from outrider.bus.model import User
-from outrider.identity import hub_state, signatures
+from outrider.identity import claims, hub_state, signatures
 from outrider.identity.accounts import cluster_user_jwt, pool_user_jwt
 from outrider.names import ClusterName, PoolName
 from outrider.topology import REGISTRY
@@ -32,6 +32,11 @@ log = structlog.get_logger()
 CLAIMS_UPDATE = "$SYS.REQ.CLAIMS.UPDATE"
 TIMEOUT_S = 20.0
 _REVOKED = "revoked."
+_ISSUED = "issued"
+# When the newest account JWT was issued.
+FOR_EVER_S = 253_402_300_799
+# The end of the year 9999. A key that was revoked is never issued again, so whatever was issued for it is void: by a clock that
+# has been set back since, it may have been issued later than now.
 
 
 @dataclass(frozen=True)
@@ -68,7 +73,8 @@ class Identities:
         )
         self._bucket = KeyValue(js, REGISTRY)
         self._pushing = asyncio.Lock()
-        self._issued_at = datetime.fromtimestamp(0, UTC)
+        self._issued_at_s = int(claims.decode(keys.claims_writer_jwt)["iat"])
+        # The server's configuration is as old as this.
 
     @property
     def desired_seed(self) -> bytes:
@@ -131,7 +137,7 @@ class Identities:
     async def push(self) -> None:
         """Give the server FLEET's JWT: what this version allows its users, and every revoked key."""
         async with self._pushing:
-            jwt = self._trust.fleet_jwt(self._next_issue(), await self._revoked())
+            jwt = self._trust.fleet_jwt(await self._next_issue(), await self._revoked())
             try:
                 async with asyncio.timeout(TIMEOUT_S), connected(self._bus) as connection:
                     answer = await connection.request(CLAIMS_UPDATE, jwt.encode(), timeout_s=TIMEOUT_S)
@@ -139,19 +145,21 @@ class Identities:
                 raise RequestTimedOut(CLAIMS_UPDATE, TIMEOUT_S) from error
             _check(answer.data)
 
-    def _next_issue(self) -> datetime:
-        """Return when an account JWT is issued: after the ones before it, in whole seconds.
+    async def _next_issue(self) -> datetime:
+        """Return when an account JWT is issued: after the ones before it, in whole seconds, whatever the clock says.
 
         Of two JWTs a server keeps the later one, and of two of the same second its configuration's: the one without revocations.
         """
-        after = self._clock().astimezone(UTC) + timedelta(seconds=1)
-        self._issued_at = max(after, self._issued_at + timedelta(seconds=1))
-        return self._issued_at
+        stored = (await current(self._js, REGISTRY, _ISSUED)).value
+        before_s = max(self._issued_at_s, codec.unpack(stored) if stored is not None else 0)
+        self._issued_at_s = max(int(self._clock().timestamp()), before_s) + 1
+        await self._bucket.put(_ISSUED, codec.canonical(self._issued_at_s))
+        return datetime.fromtimestamp(self._issued_at_s, UTC)
 
     async def _revoked(self) -> dict[str, int]:
         """Return every revoked key with the Unix time up to which its JWTs are void."""
         entries = await all_current(self._js, REGISTRY, f"{_REVOKED}*")
-        return {key.removeprefix(_REVOKED): codec.unpack(value)[1] for key, value in entries.items()}
+        return {key.removeprefix(_REVOKED): FOR_EVER_S for key in entries}
 
 
 def _check(answer: bytes) -> None:

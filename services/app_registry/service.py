@@ -59,7 +59,11 @@ CONCURRENT_MAX = 512
 # Applications brought in line at a time; the bus bounds how many publishes are unacknowledged.
 
 
-async def run(settings: Settings) -> None:
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+async def run(settings: Settings, clock: Callable[[], datetime] = _now) -> None:
     """Run the process. Ends only by cancellation or by the first loop that fails."""
     bus = credentials.bus_settings(settings.credentials, settings.servers)
     holder = Holder(settings.replica, secrets.token_hex(8))
@@ -69,17 +73,17 @@ async def run(settings: Settings) -> None:
         while True:
             try:
                 async with lease.held():
-                    await _term(settings, bus)
+                    await _term(settings, bus, clock)
             except LeaseLost as error:
                 _end_if_cancelled()
                 log.warning("stopped working", reason=str(error))
 
 
-async def _term(settings: Settings, bus: BusSettings) -> None:
+async def _term(settings: Settings, bus: BusSettings, clock: Callable[[], datetime]) -> None:
     """Work for as long as the lease is held, on a connection of its own: once that is closed, nothing is written any more."""
     async with AsyncExitStack() as opened:
         connection = await opened.enter_async_context(connected(bus, alone=True))
-        registry = Registry(settings, bus, connection, JetStream(connection))
+        registry = Registry(settings, bus, connection, JetStream(connection), clock=clock)
         # Closed before those who answer on it end: no request reaches a registry that is on its way out.
         async with background(registry.serve(), name="serve"), opened.pop_all():
             await registry.work()
@@ -90,10 +94,6 @@ def _end_if_cancelled() -> None:
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 class Registry:
