@@ -13,6 +13,7 @@ import structlog
 
 from outrider.bus import BusError
 from outrider.bus.jetstream import IN_FLIGHT_MAX, JetStream, Refused
+from outrider.bus.model import Outgoing
 from outrider.topology import Bucket
 
 log = structlog.get_logger()
@@ -66,12 +67,17 @@ class Bulk:
 
     async def _batch(self, messages: list[Put]) -> None:
         batch_id = self.js.connection.unique_name()
-        for number, message in enumerate(messages[:-1], 1):
-            headers = {**message.headers, "Nats-Batch-Id": batch_id, "Nats-Batch-Sequence": str(number)}
-            await self.js.connection.publish(message.subject, message.data, headers=headers)
+        await self.js.connection.publish_all(
+            Outgoing(message.subject, message.data, {**message.headers, **_place(batch_id, number)})
+            for number, message in enumerate(messages[:-1], 1)
+        )
         last = messages[-1]
-        headers = {**last.headers, "Nats-Batch-Id": batch_id, "Nats-Batch-Sequence": str(len(messages))}
-        await self.js.publish(last.subject, last.data, {**headers, "Nats-Batch-Commit": "1"})
+        headers = {**last.headers, **_place(batch_id, len(messages)), "Nats-Batch-Commit": "1"}
+        await self.js.publish(last.subject, last.data, headers)
+
+
+def _place(batch_id: str, number: int) -> dict[str, str]:
+    return {"Nats-Batch-Id": batch_id, "Nats-Batch-Sequence": str(number)}
 
 
 def _batches(messages: list[Put]) -> Iterator[list[Put]]:

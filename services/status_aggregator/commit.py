@@ -22,21 +22,18 @@ from status_aggregator import frames
 from status_aggregator.bulk import Bulk, Put, delete, put
 from status_aggregator.events import Event
 from status_aggregator.records import Changes, Cursor, EdgeTable, Key
-from status_aggregator.rejections import Rejections
-from status_aggregator.words import MALFORMED, Gone, Refused, Said, Word, resolve, troubled
+from status_aggregator.words import Gone, Refused, Said, Standing, Word, troubled
 
 log = structlog.get_logger()
 
 AHEAD_MAX = 50_000
-# Words and events that wait for a commit, some 25 MB; beyond, folding waits: the stream keeps the rest.
+# Documents and events that wait for a commit, some 25 MB; beyond, folding waits: the stream keeps the rest.
 EVENTS_MAX = 5_000
 # Events that wait; beyond, only the newest of each kind and application is kept, and the others are counted.
-
-WORDS_MAX = 32
-# Of one application in one commit; beyond, it is settled at once which of them stands.
 SLICE = 500
-# Unpacked and checked at a time: some 20 ms in which nobody else gets a turn.
+# Put together at a time: some milliseconds in which nobody else gets a turn.
 NOTHING = StatusRecord(b"", 0, 0)
+NOTHING_SAID = Standing()
 
 
 @dataclass
@@ -45,24 +42,17 @@ class Commit:
 
     cursor: Cursor | None = None
     events: list[Event] = field(default_factory=list)
-    documents: dict[Key, list[Said]] = field(default_factory=dict)
-    # all that was said of each application since the last commit
+    documents: dict[Key, Standing] = field(default_factory=dict)
+    # what stands of all that was said of each application since the last commit
     edges: dict[ClusterName, Changes] = field(default_factory=dict)
-    _words: int = 0
     _thin_at: int = EVENTS_MAX
 
     def __len__(self) -> int:
-        return len(self.events) + self._words
+        return len(self.events) + len(self.documents)
 
-    def said(self, key: Key, word: Said) -> None:
+    def said(self, key: Key, said: Said) -> None:
         """Something was said of an application."""
-        words = self.documents.setdefault(key, [])
-        words.append(word)
-        self._words += 1
-        if len(words) > WORDS_MAX:
-            standing = resolve(key.app, words).words
-            self._words -= len(words) - len(standing)
-            words[:] = standing
+        self.documents[key] = self.documents.get(key, NOTHING_SAID).then(said)
 
     def thin(self) -> int:
         """Keep the newest event of each kind and application if there are too many; return how many are dropped."""
@@ -81,11 +71,10 @@ class Committer:
         js: JetStream,
         bulk: Bulk,
         edges: EdgeTable,
-        rejections: Rejections,
         may_write: Callable[[], bool],
     ) -> None:
         self._connection, self._bucket, self._events = js.connection, KeyValue(js, STATUSES), Bulk(js)
-        self._bulk, self._edges, self._rejections = bulk, edges, rejections
+        self._bulk, self._edges = bulk, edges
         self._may_write = may_write
         self._dirty, self._room = asyncio.Event(), asyncio.Event()
         self._room.set()
@@ -130,23 +119,21 @@ class Committer:
     async def write(self, commit: Commit) -> None:
         """Write one commit. BusError: it must be written again."""
         for start in range(0, len(commit.events), SLICE):
-            some = commit.events[start : start + SLICE]
-            await self._events.write([Put(event.subject, event.body, event.headers) for event in some])
+            told = commit.events[start : start + SLICE]
+            await self._events.write([Put(event.subject, event.body, event.headers) for event in told])
         documents = list(commit.documents.items())
         for start in range(0, len(documents), SLICE):
-            said = documents[start : start + SLICE]
-            await self._bulk.write([await self._document(key, words) for key, words in said])
+            some = documents[start : start + SLICE]
+            await self._bulk.write([await self._document(key, standing) for key, standing in some])
         await self._edges.write(commit.edges, commit.cursor)
         self.documents_written += len(commit.documents)
         self.events_published += len(commit.events)
 
-    async def _document(self, key: Key, words: list[Said]) -> Put:
+    async def _document(self, key: Key, standing: Standing) -> Put:
         """Return how to write what stands."""
-        last, refused = resolve(key.app, words)
+        last, refused = standing
         if refused is not None:
-            good = await self._stored(key) if last is None else _record(last)
-            record = _troubled(key.app, good, refused)
-            self._rejections.add(refused.kind, cluster=key.cluster, count=refused.kind == MALFORMED)
+            record = _troubled(key.app, await self._stored(key) if last is None else _record(last), refused)
         elif isinstance(last, Word):
             record = _record(last)
         else:
@@ -163,7 +150,7 @@ class Committer:
 def _record(word: Word | Gone) -> StatusRecord:
     if isinstance(word, Gone):
         return NOTHING
-    return StatusRecord(frames.unpack(word.held.frame), word.observed_at_ms, word.received_at_ms)
+    return StatusRecord(b"", word.observed_at_ms, word.received_at_ms, word.held.frame)
 
 
 def _troubled(app: str, record: StatusRecord, refused: Refused) -> StatusRecord:
@@ -171,5 +158,6 @@ def _troubled(app: str, record: StatusRecord, refused: Refused) -> StatusRecord:
 
     After a restart its digest differs from the edge's, which is then asked once more.
     """
+    document = troubled(app, frames.document_of(record), refused.kind)
     observed_at_ms = record.observed_at_ms or refused.received_at_ms
-    return StatusRecord(troubled(app, record.document, refused.kind), observed_at_ms, refused.received_at_ms)
+    return StatusRecord(b"", observed_at_ms, refused.received_at_ms, frames.hold(document))

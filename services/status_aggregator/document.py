@@ -1,43 +1,36 @@
 """Status documents: whether bytes are one, and what lists and events need of it.
 
-The shape is that of Argo CD's `Application.status`. A document comes from an edge, so nothing about it is taken for granted. `headline`
-reads only the few fields that decide, straight from the bytes, because it runs for every change of every application of a fleet;
-`check` looks at every field that an answer hands out, and runs once before a document is published.
+A document comes from an edge, so nothing about it is taken for granted. What the hub itself works with is read from every one, for every
+change of every application of a fleet: `listed`. The rest is looked at when somebody asks for it: `whole`.
 """
 
-from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar, get_args
 
-import msgpack
+import msgspec
+from msgspec import UNSET
 
 from outrider import codec
 from outrider.codec import MalformedMessage
+from status_aggregator.shape import Health, Listed, OfCluster, Sync, Whole
 
 UNKNOWN: Final = "Unknown"
-HEALTHS: Final = ("Healthy", "Progressing", "Degraded", "Suspended", "Missing", UNKNOWN)
-SYNCS: Final = ("Synced", "OutOfSync", UNKNOWN)
-PHASES: Final = ("Running", "Succeeded", "Failed", "Error", "Terminating")
+HEALTHS: Final[tuple[str, ...]] = get_args(Health)
+SYNCS: Final[tuple[str, ...]] = get_args(Sync)
 
 DOCUMENT_MAX_BYTES = codec.MESSAGE_MAX_BYTES - (16 << 10)
 # With its record's other fields and headers it must still fit into one message.
 MESSAGE_MAX_CHARS = 500
 STATUS_ERROR: Final = "StatusError"
-# The condition of a document that is not the edge's newest, since that one can't be taken.
+# The condition of a document that is not the edge's newest, or can't be shown.
+_UNREADABLE = {
+    "type": STATUS_ERROR,
+    "message": "the hub can't read all that the cluster says of this application",
+}
+_REASON_MAX_CHARS = 200
 
-_INTERNED = {text: text for text in (*HEALTHS, *SYNCS, *PHASES, "")}
-# One object for each word, whatever the number of applications.
-
-
-class Headline(NamedTuple):
-    """What decides which events a change makes."""
-
-    sync: str
-    health: str
-    phase: str = ""
-    # of the last operation; empty: there was none
-    started_at: str = ""
-    # tells one operation from the next
-    revision: str = ""
+T = TypeVar("T")
+_listed, _whole = msgspec.msgpack.Decoder(Listed), msgspec.msgpack.Decoder(Whole)
+_of_cluster = msgspec.msgpack.Decoder(OfCluster)
 
 
 class Reported(NamedTuple):
@@ -52,150 +45,62 @@ class Reported(NamedTuple):
     is_newest: bool = True
 
 
-def headline(document: bytes) -> Headline:
-    """Return the fields that decide; MalformedMessage if the bytes are no status document."""
-    unpacker = msgpack.Unpacker(None, raw=False, strict_map_key=True, max_buffer_size=len(document) or 1)
-    unpacker.feed(document)
+def listed(document: bytes) -> Listed:
+    """Return what the hub works with; MalformedMessage names what is not of its shape."""
+    return _decoded(_listed, document)
+
+
+def whole(document: bytes) -> dict[str, Any]:
+    """Return all of a document; MalformedMessage if it is none. Of one whose details can't be read, its state and a condition."""
+    state = listed(document)
     try:
-        parts = _parts(unpacker)
-    except (ValueError, TypeError, msgpack.exceptions.UnpackException, RecursionError) as error:
-        raise MalformedMessage(f"not a status document: {type(error).__name__}") from error
-    if unpacker.tell() != len(document):
-        raise MalformedMessage("not a status document: more bytes follow")
-    sync, health = _word(parts, "sync", "status", SYNCS), _word(parts, "health", "status", HEALTHS)
-    if "operationState" not in parts:
-        return Headline(sync, health, revision=_text(parts["sync"], "revision"))
-    phase = _word(parts, "operationState", "phase", PHASES)
-    started_at = _text(parts["operationState"], "startedAt")
-    return Headline(sync, health, phase, started_at, _text(parts["sync"], "revision"))
+        # The two read different things: known fields by their shape, and whatever else there is.
+        _decoded(_whole, document)
+        found: dict[str, Any] = codec.unpack(document)
+    except MalformedMessage:
+        sync, health = (
+            {"status": state.sync.status, "revision": state.sync.revision},
+            {"status": state.health.status},
+        )
+        return {"sync": sync, "health": health, "conditions": [_UNREADABLE]}
+    return found
 
 
-def _parts(unpacker: Any) -> dict[str, Any]:
-    parts: dict[str, Any] = {}
-    unpack, skip = unpacker.unpack, unpacker.skip
-    for _ in range(unpacker.read_map_header()):
-        key = unpack()
-        if key in ("sync", "health"):
-            parts[key] = unpack()
-        elif key == "operationState":
-            # Its result lists every object of the sync: the largest part of many documents.
-            operation = parts[key] = {}
-            for _ in range(unpacker.read_map_header()):
-                name = unpack()
-                if name in ("phase", "startedAt"):
-                    operation[name] = unpack()
-                else:
-                    skip()
-        else:
-            skip()
-    return parts
+def of_cluster(document: bytes) -> dict[str, Any]:
+    """Return a cluster's own document; MalformedMessage names the field that is not of its shape. Unknown sections are kept."""
+    _decoded(_of_cluster, document)
+    found: dict[str, Any] = codec.unpack(document)
+    return found
 
 
-def _word(parts: dict[str, Any], part: str, name: str, words: tuple[str, ...]) -> str:
-    value = parts.get(part)
-    word = value.get(name) if isinstance(value, dict) else None
-    if not isinstance(word, str) or word not in words:
-        raise MalformedMessage(f"status document: {part}.{name} is none of {', '.join(words)}")
-    return _INTERNED[word]
-
-
-def _text(value: Any, name: str) -> str:
-    text = value.get(name, "")
-    if not isinstance(text, str):
-        raise MalformedMessage(f"status document: {name} is not text")
-    return text
-
-
-def check(document: bytes) -> dict[str, Any]:
-    """Return the whole document; MalformedMessage names the field that is not of its shape. Unknown fields are kept."""
-    value = codec.unpack(document)
-    if not isinstance(value, dict):
-        raise MalformedMessage("not a status document")
-    _word(value, "sync", "status", SYNCS)
-    _text(value["sync"], "revision")
-    _word(value, "health", "status", HEALTHS)
-    _text(value["health"], "message")
-    if "operationState" in value:
-        _operation(value)
-    check_conditions(value)
-    _each(value, "resources", _resource)
-    _images(value.get("summary", {}))
-    return value
-
-
-def check_conditions(value: dict[str, Any]) -> None:
-    """Check the conditions of a document of any kind; MalformedMessage."""
-    _each(value, "conditions", _condition)
-
-
-def _operation(value: dict[str, Any]) -> None:
-    _word(value, "operationState", "phase", PHASES)
-    operation = value["operationState"]
-    for name in ("message", "startedAt", "finishedAt"):
-        _text(operation, name)
-    result = operation.get("syncResult", {})
-    if not isinstance(result, dict):
-        raise MalformedMessage("status document: operationState.syncResult is not a map")
-    _each(result, "resources", _named)
-
-
-def _each(value: dict[str, Any], name: str, checked: Callable[[dict[str, Any]], None]) -> None:
-    items = value.get(name, [])
-    if not isinstance(items, list):
-        raise MalformedMessage(f"status document: {name} is not a list")
-    for item in items:
-        if not isinstance(item, dict):
-            raise MalformedMessage(f"status document: {name} holds something that is not a map")
-        checked(item)
-
-
-def _condition(item: dict[str, Any]) -> None:
-    _text(item, "type")
-    _text(item, "message")
-
-
-def _named(item: dict[str, Any]) -> None:
-    # By values, since most objects have no fields but these, and all of them are text.
-    if not all(type(value) is str for name, value in item.items() if name != "health" or value is None):
-        for name in ("group", "version", "kind", "namespace", "name", "status", "message"):
-            _text(item, name)
-
-
-def _resource(item: dict[str, Any]) -> None:
-    _named(item)
-    if "health" in item:
-        _word(item, "health", "status", HEALTHS)
-        _text(item["health"], "message")
-
-
-def _images(summary: Any) -> None:
-    images = summary.get("images", []) if isinstance(summary, dict) else None
-    if not isinstance(images, list) or not all(isinstance(image, str) for image in images):
-        raise MalformedMessage("status document: summary.images is not a list of text")
-
-
-def reported(document: dict[str, Any]) -> Reported:
-    """Return what lists show of a checked document."""
-    sync, health = document["sync"], document["health"]
+def reported(state: Listed) -> Reported:
+    """Return what lists show."""
     return Reported(
-        _INTERNED[sync["status"]],
-        _INTERNED[health["status"]],
-        sync.get("revision", ""),
-        _message(document)[:MESSAGE_MAX_CHARS],
-        _generation(sync.get("generation")),
-        all(condition.get("type") != STATUS_ERROR for condition in document.get("conditions", [])),
+        state.sync.status,
+        state.health.status,
+        state.sync.revision,
+        _message(state)[:MESSAGE_MAX_CHARS],
+        _generation(state.sync.generation),
+        all(condition.type != STATUS_ERROR for condition in state.conditions),
     )
 
 
-def _message(document: dict[str, Any]) -> str:
+def _decoded(decoder: "msgspec.msgpack.Decoder[T]", document: bytes) -> T:
+    try:
+        return decoder.decode(document)
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        raise MalformedMessage(f"not a status document: {str(error)[:_REASON_MAX_CHARS]}") from error
+
+
+def _message(state: Listed) -> str:
     """What a person needs to know first: what is wrong with the application, then with its last sync, then its health."""
-    for condition in document.get("conditions", []):
-        if condition.get("message"):
-            return str(condition["message"])
-    operation = document.get("operationState", {})
-    if operation.get("phase") in ("Failed", "Error") and operation.get("message"):
-        return str(operation["message"])
-    return str(document["health"].get("message", ""))
+    for condition in state.conditions:
+        if condition.message:
+            return condition.message
+    operation = state.operation_state
+    if operation is not UNSET and operation.phase in ("Failed", "Error") and operation.message:
+        return operation.message
+    return state.health.message
 
 
 def _generation(value: Any) -> tuple[int, int] | None:

@@ -4,7 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from status_aggregator.document import DOCUMENT_MAX_BYTES, Headline
+from msgspec import UNSET
+
+from status_aggregator.document import DOCUMENT_MAX_BYTES, UNKNOWN
+from status_aggregator.shape import Listed
 
 
 @dataclass(frozen=True)
@@ -19,6 +22,32 @@ class Limits:
     apps_max: int = 5_000
 
 
+class Marks(NamedTuple):
+    """What events are made from."""
+
+    sync: str = ""
+    health: str = UNKNOWN
+    phase: str = ""
+    # of the last operation; empty: there was none
+    started_at: str = ""
+    # tells one operation from the next
+
+    @classmethod
+    def of(cls, state: Listed | None) -> "Marks":
+        """Return those of a document; of a cluster's own, none."""
+        if state is None:
+            return NO_MARKS
+        sync, health, operation = state.sync.status, state.health.status, state.operation_state
+        return (
+            cls(sync, health)
+            if operation is UNSET
+            else cls(sync, health, operation.phase, operation.started_at)
+        )
+
+
+NO_MARKS = Marks()
+
+
 class Held(NamedTuple):
     """A document that the hub has."""
 
@@ -27,8 +56,7 @@ class Held(NamedTuple):
     frame: bytes
     # see `frames`
     size_bytes: int
-    marks: tuple[str, str, str, str]
-    # sync, health, phase, start of the last operation: what events are made from
+    marks: Marks
 
 
 class Known(NamedTuple):
@@ -37,9 +65,9 @@ class Known(NamedTuple):
     announced: bytes
     # short digest of the newest document that the edge has
     held: Held | None
-    # the newest one that could be read, whatever was announced since
+    # the newest one that came, whatever was announced since
     refused: bool = False
-    # the announced document can't be accepted, however often it is sent
+    # the announced document can't be held, however often it is sent
 
     @property
     def lacking(self) -> bool:
@@ -71,7 +99,8 @@ class Change(NamedTuple):
     app: str
     before: Held | None
     after: Held
-    headline: Headline
+    state: Listed | None
+    # None: of the cluster's own
 
 
 @dataclass(frozen=True)

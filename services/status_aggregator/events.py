@@ -5,23 +5,21 @@ itself drops a repeat within its window by the same id. Events of one applicatio
 `sequence` orders them for a consumer that sees a late repeat.
 """
 
-import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
+
+import msgspec
 
 from outrider import subjects
 from outrider.names import AppName, ClusterName, from_token
-from status_aggregator.document import UNKNOWN
-from status_aggregator.edge import Change
+from status_aggregator.edge import NO_MARKS, Change
 
 NO_APP = AppName("_")
 # In place of the application where an event is about the cluster; no application can have this name.
 _TYPE = "dev.outrider"
 _FINISHED = {"Succeeded": "sync-succeeded", "Failed": "sync-failed", "Error": "sync-failed"}
-
-
-_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class Event(NamedTuple):
@@ -58,32 +56,41 @@ class Event(NamedTuple):
         about: dict[str, str] = {"cluster": self.cluster}
         if self.app != NO_APP:
             about["application"] = from_token(self.app)
-        moment = datetime.fromtimestamp(self.at_ms / 1000, UTC).isoformat(timespec="milliseconds")
-        event = {
-            "specversion": "1.0",
-            "id": self.id,
-            "source": "/outrider/status-aggregator",
-            "type": f"{_TYPE}.{self.name.replace('-', '.', 1)}",
-            "subject": "/".join(f"{key}s/{name}" for key, name in about.items()),
-            "time": moment.replace("+00:00", "Z"),
-            "datacontenttype": "application/json",
-            "sequence": f"{self.place[0]:020d}.{self.place[1]:020d}",
-            "data": {**about, **self.data},
-        }
-        return _encode(event).encode()
+        return msgspec.json.encode(
+            {
+                "specversion": "1.0",
+                "id": self.id,
+                "source": "/outrider/status-aggregator",
+                "type": f"{_TYPE}.{self.name.replace('-', '.', 1)}",
+                "subject": "/".join([f"{key}s/{name}" for key, name in about.items()]),
+                "time": _rfc3339(self.at_ms),
+                "datacontenttype": "application/json",
+                "sequence": f"{self.place[0]:020d}.{self.place[1]:020d}",
+                "data": {**about, **self.data},
+            }
+        )
+
+
+@lru_cache(maxsize=1024)
+def _rfc3339(at_ms: int) -> str:
+    """Return a time as text; what a batch changed happened at one."""
+    text = datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")
 
 
 def of_change(cluster: ClusterName, epoch: int, seq: int, change: Change, at_ms: int) -> Iterator[Event]:
     """Yield what the change of one document means to others. Before its first document an application's health is Unknown."""
-    head, place = change.headline, (epoch, seq)
-    _, health_before, *operation_before = change.before.marks if change.before else ("", UNKNOWN, "", "")
-    data = {"sync": head.sync, "health": head.health, "revision": head.revision}
-    if health_before != head.health:
-        changed = {**data, "before": health_before}
-        yield Event(cluster, change.app, "health-changed", place, at_ms, changed)
-    name = _FINISHED.get(head.phase)
-    if name and [head.phase, head.started_at] != operation_before:
-        yield Event(cluster, change.app, name, place, at_ms, {**data, "startedAt": head.started_at})
+    if change.state is None:
+        return
+    before, after = change.before.marks if change.before else NO_MARKS, change.after.marks
+    data = {"sync": after.sync, "health": after.health, "revision": change.state.sync.revision}
+    if before.health != after.health:
+        changed = {**data, "before": before.health}
+        yield Event(cluster, change.app, "health-changed", (epoch, seq), at_ms, changed)
+    name = _FINISHED.get(after.phase)
+    if name and (after.phase, after.started_at) != (before.phase, before.started_at):
+        finished = {**data, "startedAt": after.started_at}
+        yield Event(cluster, change.app, name, (epoch, seq), at_ms, finished)
 
 
 def of_presence(cluster: ClusterName, *, online: bool, turn: int, at_ms: int) -> Event:

@@ -1,7 +1,8 @@
 """One batch of an edge folded into what the hub knows of it. Pure.
 
 Two things are kept apart for every application: the digest that the edge *announced* last, and the document that the hub
-*holds*. Where they differ the document is lacking: the last good one stays, and the edge is asked for the whole. The digests
+*holds*. Where they differ the document is lacking: the last good one stays, and the edge is asked for the whole. A document that is
+held but none of its kind is *refused*: patches are made against it, and what was told of the last good one stays. The digests
 announced, all together, must have the batch's set digest; where they don't, batches were lost, and the edge is asked for everything.
 
 What an edge no longer has is known in one way only: a set of applications with exactly the digest that the edge gave leaves it out.
@@ -19,8 +20,8 @@ from outrider.messages import StatusBatch, StatusEntry
 from outrider.names import InvalidName, app_name, from_token, token
 from outrider.subjects import CLUSTER
 from status_aggregator import frames
-from status_aggregator.about import headline_of
-from status_aggregator.edge import Change, Edge, Folded, Held, Known, Limits
+from status_aggregator.about import listed_of
+from status_aggregator.edge import NO_MARKS, Change, Edge, Folded, Held, Known, Limits, Marks
 
 RETIRED_FOR_MS = 600_000
 # A batch of an epoch that has been replaced may still be under way this long; later, it is an edge that came back.
@@ -86,8 +87,8 @@ _KINDS = {
     delta.TooLarge: "document too large",
     delta.WrongBase: "document does not decode",
     _BatchTooLarge: "batch too large",
-    MalformedMessage: "not a status document",
 }
+NO_DOCUMENT = "not a status document"
 
 
 class _Folding:
@@ -154,10 +155,10 @@ class _Folding:
         if held is None or held.digest != entry.digest:
             try:
                 held = self._hold(entry, frame, held)
-            except (delta.WrongBase, _BatchTooLarge, MalformedMessage, delta.TooLarge) as error:
+            except (delta.WrongBase, _BatchTooLarge, delta.TooLarge) as error:
                 self.rejected[_KINDS[type(error)]] += 1
-                # A frame that does not decode may do so when it is sent again; a document that is none will never be one.
-                if entry.base is None and isinstance(error, MalformedMessage | delta.TooLarge):
+                # A frame that does not decode may do so when it is sent again; what is too large stays so.
+                if entry.base is None and isinstance(error, delta.TooLarge):
                     refused = True
                     self.refused[entry.app] = _KINDS[type(error)]
         self._know(entry.app, Known(entry.digest, held, refused))
@@ -185,11 +186,17 @@ class _Folding:
         size_bytes = self.size_bytes + len(document) - (old.size_bytes if old else 0)
         if size_bytes > self._limits.cluster_max_bytes:
             raise delta.TooLarge(f"{self._limits.cluster_max_bytes} bytes are allowed")
-        head = headline_of(entry.app, document)
-        marks = (head.sync, head.health, head.phase, head.started_at)
-        held = Held(entry.digest, frames.hold(document), len(document), marks)
         self.size_bytes = size_bytes
-        self.changes.append(Change(entry.app, old, held, head))
+        held_frame = frames.hold(document)
+        try:
+            state = listed_of(entry.app, document)
+        except MalformedMessage:
+            # It is what the edge has, and patches are made against it; what was told of the last good one stays.
+            self.rejected[NO_DOCUMENT] += 1
+            self.refused[entry.app] = NO_DOCUMENT
+            return Held(entry.digest, held_frame, len(document), old.marks if old else NO_MARKS)
+        held = Held(entry.digest, held_frame, len(document), Marks.of(state))
+        self.changes.append(Change(entry.app, old, held, state))
         self.refused.pop(entry.app, None)
         return held
 
@@ -207,5 +214,6 @@ class _Folding:
 def _digest_of(announced: Mapping[str, bytes]) -> bytes:
     """Return the digest of a set of applications; the cluster's own document is none."""
     if CLUSTER in announced:
-        announced = {app: digest for app, digest in announced.items() if app != CLUSTER}
+        announced = dict(announced)
+        del announced[CLUSTER]
     return delta.set_digest(announced)

@@ -1,4 +1,4 @@
-"""Documents as they are held in memory: compressed, and patched without being unpacked first.
+"""Documents as they are held, in memory and in the bucket: compressed, and patched without being unpacked first.
 
 A document is held as an ordinary zstd frame. A patch is a frame of `outrider.delta`, which leaves out the magic number and has the
 base as a raw dictionary: with the number put back, the two frames are a chain that zstd decodes in one call. That costs an
@@ -9,7 +9,9 @@ import threading
 
 import zstandard
 
+from outrider.codec import MalformedMessage
 from outrider.delta import TooLarge, WrongBase
+from outrider.records import StatusRecord
 
 _MAGIC = zstandard.MAGIC_NUMBER.to_bytes(4, "little")
 _LEVEL = -1
@@ -35,6 +37,16 @@ def hold(document: bytes) -> bytes:
 def unpack(held: bytes) -> bytes:
     """Invert `hold`."""
     return _contexts.decompressor.decompress(held)
+
+
+def document_of(record: StatusRecord) -> bytes:
+    """Return the document in a stored record; MalformedMessage if it does not decode."""
+    if not record.frame:
+        return record.document
+    try:
+        return unpack(record.frame)
+    except zstandard.ZstdError as error:
+        raise MalformedMessage("StatusRecord.frame: does not decode") from error
 
 
 def received(frame: bytes, base: bytes | None, *, max_bytes: int) -> bytes:

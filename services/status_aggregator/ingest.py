@@ -173,8 +173,7 @@ class Ingest:
             pending.said(Key(cluster, app), Gone())
         for change in folded.changes:
             pending.said(Key(cluster, change.app), Word(change.after, observed_ms, received_ms))
-            if change.app != subjects.CLUSTER:
-                pending.events += events.of_change(cluster, batch.epoch, batch.seq, change, received_ms)
+            pending.events += events.of_change(cluster, batch.epoch, batch.seq, change, received_ms)
         for app, kind in folded.refused:
             pending.said(Key(cluster, app), Refused(kind, received_ms))
         pending.edges[cluster] = {

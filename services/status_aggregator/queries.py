@@ -17,9 +17,9 @@ from outrider.bus.errors import NotFound
 from outrider.bus.services import Endpoint, RequestRefused
 from outrider.names import AppName, token
 from outrider.records import StatusRecord
-from status_aggregator import last_word
+from status_aggregator import frames, last_word
 from status_aggregator.counts import cluster_item, fleet_counts
-from status_aggregator.document import HEALTHS, SYNCS, UNKNOWN, check
+from status_aggregator.document import HEALTHS, SYNCS, UNKNOWN, whole
 from status_aggregator.freshness import FRESHNESSES
 from status_aggregator.hub_clock import Moment
 from status_aggregator.journal import JournalReader, place_of
@@ -209,8 +209,8 @@ class Queries:
         if name in cluster.seen:
             try:
                 entry = await self._bucket.get(Key(cluster.name, token(AppName(name))).text)
-                packed = StatusRecord.unpack(entry.value).document
-                return check(packed), len(packed)
+                packed = frames.document_of(StatusRecord.unpack(entry.value))
+                return whole(packed), len(packed)
             except (NotFound, codec.MalformedMessage) as error:
                 log.debug("document not shown", app=name, cluster=cluster.name, reason=str(error))
         return {}, 0

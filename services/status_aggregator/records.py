@@ -22,9 +22,9 @@ from outrider.names import ClusterName
 from outrider.records import EdgeRecord, StatusRecord
 from outrider.topology import STATUSES
 from status_aggregator import frames
-from status_aggregator.about import headline_of
+from status_aggregator.about import listed_of
 from status_aggregator.bulk import Bulk, delete, put
-from status_aggregator.edge import Edge, Held, Known
+from status_aggregator.edge import Edge, Held, Known, Marks
 
 CURSOR = "_cursor"
 WRITER = "_writer"
@@ -152,10 +152,10 @@ def _take(loaded: Loaded, text: str, value: bytes | None) -> None:
 def _known(app: str, value: bytes) -> Known | None:
     """Return a stored document as one that the edge announced; None when it can't be read, so that it is asked for."""
     try:
-        document = StatusRecord.unpack(value).document
-        head = headline_of(app, document)
+        record = StatusRecord.unpack(value)
+        document = frames.document_of(record)
+        marks = Marks.of(listed_of(app, document))
     except MalformedMessage:
         return None
     digest = delta.short(delta.digest(document))
-    marks = (head.sync, head.health, head.phase, head.started_at)
-    return Known(digest, Held(digest, frames.hold(document), len(document), marks))
+    return Known(digest, Held(digest, record.frame or frames.hold(document), len(document), marks))

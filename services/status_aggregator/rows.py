@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 from outrider.messages import Desired
 from outrider.names import ClusterName
 from outrider.records import ApplicationRecord, StatusRecord
-from status_aggregator import document
+from status_aggregator import document, frames
 from status_aggregator.document import MESSAGE_MAX_CHARS, UNKNOWN
 
 OUT_OF_SYNC: Final = "OutOfSync"
@@ -27,7 +27,7 @@ class Seen(NamedTuple):
     @classmethod
     def of(cls, record: StatusRecord) -> "Seen":
         """Return what lists need of a stored document; MalformedMessage if it is none."""
-        said = document.reported(document.check(record.document))
+        said = document.reported(document.listed(frames.document_of(record)))
         return cls(said, record.observed_at_ms, record.received_at_ms)
 
 

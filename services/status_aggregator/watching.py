@@ -17,7 +17,8 @@ from outrider.messages import Desired
 from outrider.names import ClusterName, from_token
 from outrider.records import ApplicationRecord, ClusterRecord, ConditionsRecord, EdgeRecord, StatusRecord
 from outrider.topology import APPLICATIONS, CLUSTERS, CONDITIONS, DESIRED, STATUSES, Bucket
-from status_aggregator import about
+from status_aggregator import frames
+from status_aggregator.document import of_cluster
 from status_aggregator.hub_clock import Moment
 from status_aggregator.records import Key
 from status_aggregator.rejections import Rejections
@@ -139,6 +140,6 @@ class Watching:
 
 
 def _about(value: bytes) -> bytes:
-    packed = StatusRecord.unpack(value).document
-    about.check(packed)
+    packed = frames.document_of(StatusRecord.unpack(value))
+    of_cluster(packed)
     return packed

@@ -69,11 +69,12 @@ class Message:
 
     def pack(self) -> bytes:
         """Return the bytes of this message. Trailing fields at their default are left out."""
-        fields = dataclasses.fields(self)
-        values = [getattr(self, field.name) for field in fields]
-        while values and _is_default(fields[len(values) - 1], values[-1]):
-            values.pop()
-        packed: bytes = msgpack.packb([self.VERSION, *values], use_bin_type=True)
+        names, defaults = _layout(type(self))  # type: ignore[arg-type]
+        values = [getattr(self, name) for name in names]
+        last = len(values)
+        while last and values[last - 1] == defaults[last - 1]:
+            last -= 1
+        packed: bytes = msgpack.packb([self.VERSION, *values[:last]], use_bin_type=True)
         return packed
 
     @classmethod
@@ -95,12 +96,18 @@ class Message:
             raise MalformedMessage(f"{cls.__name__}: {len(arguments)} fields are too few") from error
 
 
-def _is_default(field: dataclasses.Field[Any], value: Any) -> bool:
-    if field.default is not dataclasses.MISSING:
-        return bool(field.default == value)
+@cache
+def _layout(cls: type[Message]) -> tuple[list[str], list[Any]]:
+    """Return the names of the fields, and the default of each."""
+    fields = dataclasses.fields(cls)
+    return [field.name for field in fields], [_default(field) for field in fields]
+
+
+def _default(field: dataclasses.Field[Any]) -> Any:
     if field.default_factory is not dataclasses.MISSING:
-        return bool(field.default_factory() == value)
-    return False
+        return field.default_factory()
+    # Where there is none, it is equal to nothing that a field may hold.
+    return field.default
 
 
 @cache

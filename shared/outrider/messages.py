@@ -129,10 +129,16 @@ class StatusEntry(NamedTuple):
     @classmethod
     def parse(cls, raw: Any) -> "StatusEntry":
         """Return a checked entry; MalformedMessage otherwise."""
-        match raw:
-            case [str(app), bytes(digest), bytes() | None as base, bytes() | None as frame]:
+        # By type and not by pattern: it runs for every change of a fleet.
+        if type(raw) is list and len(raw) == 4:
+            app, digest, base, frame = raw
+            if type(app) is str and type(digest) is bytes and _is_bytes(base) and _is_bytes(frame):
                 return cls(AppName(app), digest, base, frame)
         raise MalformedMessage("StatusBatch.entries: not [app, digest, base, frame]")
+
+
+def _is_bytes(value: Any) -> bool:
+    return value is None or type(value) is bytes
 
 
 @dataclass(frozen=True)

@@ -198,10 +198,12 @@ class StatusRecord(Message):
 
     VERSION: ClassVar[int] = 1
     document: bytes
-    # canonical msgpack of the status document
+    # canonical msgpack of the status document; empty where it is a frame
     observed_at_ms: int
     # edge clock, corrected by the offset measured at connect
     received_at_ms: int
+    frame: bytes = b""
+    # zstd of the document: some seventh of its bytes
 
 
 @dataclass(frozen=True)

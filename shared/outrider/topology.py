@@ -31,6 +31,8 @@ class Stream:
     max_age_s: float = 0
     last_per_subject: bool = False
     # Keep one message a subject, the newest, without age: the stream is a table.
+    in_batches: bool = False
+    # Its writer may store many messages with one wait for the disk, all or none of them.
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,7 @@ EVENTS = Stream(
     writers=("aggregator",),
     readers=("person",),
     max_age_s=7 * DAY_S,
+    in_batches=True,
 )
 
 CLUSTERS = Bucket("clusters", 64 * MIB, writers=("registry",), readers=("registry", "aggregator"))

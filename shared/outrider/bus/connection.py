@@ -10,7 +10,7 @@ asked decides whether to ask again. Nothing is queued here: the outboxes belong 
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -21,7 +21,7 @@ from nats.errors import SlowConsumerError
 
 from outrider.bus import nats_client
 from outrider.bus.errors import BusError, Disconnected, NoResponders, RequestTimedOut
-from outrider.bus.model import BusSettings, Message
+from outrider.bus.model import BusSettings, Message, Outgoing
 from outrider.bus.nats_client import FAILURES
 from outrider.tasks import background
 
@@ -119,6 +119,13 @@ class Connection:
             await self.client.publish(subject, data, reply=reply, headers=headers)
         except FAILURES as error:
             raise Disconnected(f"publishing on {subject}: {error}") from error
+
+    async def publish_all(self, messages: Iterable[Outgoing]) -> None:
+        """Send many messages in order, each at most once: nobody confirms them."""
+        try:
+            await nats_client.write(self.client, messages)
+        except FAILURES as error:
+            raise Disconnected(f"publishing many messages: {_reason(error)}") from error
 
     async def flush(self, timeout_s: float = 10) -> None:
         """Wait until the server has processed all that was sent."""

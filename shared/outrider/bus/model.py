@@ -1,6 +1,6 @@
 """How to reach the bus, as whom, and what arrives."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -53,3 +53,11 @@ class Message(NamedTuple):
     data: bytes
     reply: str
     headers: dict[str, str]
+
+
+class Outgoing(NamedTuple):
+    """A message that is to be sent with others."""
+
+    subject: str
+    data: bytes
+    headers: Mapping[str, str]

@@ -9,13 +9,14 @@ import base64
 import contextlib
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any
 
 from nats.aio.client import Client
+from nats.errors import ConnectionClosedError
 from nats.errors import Error as NatsError
 
-from outrider.bus.model import BusSettings
+from outrider.bus.model import BusSettings, Outgoing
 from outrider.identity.keys import KeyPair
 
 FAILURES = (OSError, NatsError, asyncio.TimeoutError, ssl.SSLError)
@@ -64,6 +65,27 @@ async def connect(
     )
     opened = True
     _bound_socket(client, settings.unacked_timeout_s)
+
+
+def framed(message: Outgoing) -> bytes:
+    """Return a message as the server takes it. ValueError if a header would be more than one line."""
+    lines = "".join([f"{name}: {value}\r\n" for name, value in message.headers.items()])
+    if lines.count("\n") != len(message.headers):
+        raise ValueError(f"a header of a message on {message.subject} has more than one line")
+    head = f"NATS/1.0\r\n{lines}\r\n".encode()
+    sizes = f"{len(head)} {len(head) + len(message.data)}"
+    return b"".join((f"HPUB {message.subject} {sizes}\r\n".encode(), head, message.data, b"\r\n"))
+
+
+async def write(client: Client, messages: Iterable[Outgoing]) -> None:
+    """Send many messages as one piece; one of FAILURES when there is no connection.
+
+    nats-py's own way takes each for itself, down to its record of TLS, and ten times as long.
+    """
+    if not client.is_connected:
+        raise ConnectionClosedError
+    await client._send_command(b"".join(map(framed, messages)))
+    await client._flush_pending()
 
 
 async def drained(client: Client) -> None:

@@ -29,6 +29,7 @@ def _stream(stream: Stream) -> dict[str, Any]:
         "allow_direct": True,
         "deny_delete": True,
         "deny_purge": not stream.purgers,
+        "allow_atomic": stream.in_batches,
         **table,
     }
 

@@ -27,8 +27,8 @@ from outrider.names import AppName, ClusterName, token
 from outrider.records import ApplicationRecord, ClusterRecord, ConditionsRecord, StatusRecord
 from outrider.tasks import background
 from outrider.topology import APPLICATIONS, CLUSTERS, CONDITIONS, HUB, STATUSES
-from status_aggregator import service
-from status_aggregator.document import check
+from status_aggregator import frames, service
+from status_aggregator.document import whole
 from status_aggregator.edge import Limits
 from status_aggregator.folding import Around, Folding
 from status_aggregator.hub_clock import HubClock
@@ -202,7 +202,7 @@ class Fleet:
 
         def shown(found: dict[str, bytes]) -> bool:
             return expected == {
-                key.split(".")[1]: check(StatusRecord.unpack(value).document)
+                key.split(".")[1]: whole(frames.document_of(StatusRecord.unpack(value)))
                 for key, value in found.items()
                 if key.startswith(f"{cluster}.")
             }

@@ -206,7 +206,7 @@ async def test_a_document_that_cannot_be_taken_is_told_beside_the_last_good_one(
         edge.model.put("till", status("Healthy"))
         edge.model.put("menu", status("Healthy"))
         await edge.flush()
-        edge.model.put("till", {**status("Degraded"), "resources": ["text"]})
+        edge.model.put("till", {**status("Degraded"), "conditions": ["text"]})
         await edge.flush()
         edge.model.put("huge", status("Healthy", objects=12_000))
         edge.model.put("menu", status("Progressing"))

@@ -1,3 +1,4 @@
+from functools import reduce
 from typing import Any
 
 import pytest
@@ -8,9 +9,9 @@ from tests.unit.status_aggregator.edge_model import operation, status
 from outrider import codec, delta
 from outrider.codec import MalformedMessage
 from status_aggregator import frames
-from status_aggregator.document import check, headline, reported
-from status_aggregator.edge import Held
-from status_aggregator.words import Gone, Refused, Said, Word, resolve, troubled
+from status_aggregator.document import listed, reported, whole
+from status_aggregator.edge import NO_MARKS, Held, Marks
+from status_aggregator.words import Gone, Refused, Said, Standing, Word, troubled
 
 GOOD = status("Degraded", message="crash loop", operation=operation("Failed"))
 
@@ -41,10 +42,10 @@ def test_a_frame_without_its_size_is_refused_before_it_is_unpacked() -> None:
         frames.received(sent, None, max_bytes=100)
 
 
-def test_the_headline_of_a_document_is_read_without_reading_the_rest() -> None:
-    head = headline(codec.canonical(GOOD))
-    assert head == ("Synced", "Degraded", "Failed", "2026-01-01T10:00:00Z", "a" * 40)
-    assert headline(codec.canonical(status())).phase == ""
+def test_what_decides_is_read_without_reading_the_rest() -> None:
+    marks = Marks.of(listed(codec.canonical({**GOOD, "resources": [1]})))
+    assert marks == ("Synced", "Degraded", "Failed", "2026-01-01T10:00:00Z")
+    assert Marks.of(listed(codec.canonical(status()))).phase == ""
 
 
 @given(
@@ -52,7 +53,7 @@ def test_the_headline_of_a_document_is_read_without_reading_the_rest() -> None:
     | st.recursive(st.none() | st.text(), lambda v: st.dictionaries(st.text(), v)).map(codec.canonical)
 )
 def test_whatever_is_no_status_document_is_refused_by_one_error(data: bytes) -> None:
-    for read in (headline, check):
+    for read in (listed, whole):
         with pytest.raises(MalformedMessage):
             read(data)
 
@@ -66,24 +67,45 @@ def test_whatever_is_no_status_document_is_refused_by_one_error(data: bytes) -> 
         {"conditions": {}},
         {"conditions": ["text"]},
         {"conditions": [{"type": 1}]},
+        {"operationState": {"phase": "Resting"}},
+        {"operationState": {"phase": "Failed", "message": []}},
+    ],
+)
+def test_every_field_that_the_hub_works_with_is_checked(part: dict[str, Any]) -> None:
+    with pytest.raises(MalformedMessage, match="status document"):
+        listed(codec.canonical({**GOOD, **part}))
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
         {"resources": None},
         {"resources": [{"kind": 3}]},
         {"resources": [{"kind": "Pod", "health": {"status": "Fine"}}]},
-        {"operationState": {"phase": "Resting"}},
-        {"operationState": {"phase": "Failed", "message": []}},
         {"operationState": {"phase": "Failed", "syncResult": []}},
         {"operationState": {"phase": "Failed", "syncResult": {"resources": [1]}}},
         {"summary": []},
         {"summary": {"images": [1]}},
     ],
 )
-def test_every_field_that_is_handed_out_is_checked(part: dict[str, Any]) -> None:
-    with pytest.raises(MalformedMessage, match="status document"):
-        check(codec.canonical({**GOOD, **part}))
+def test_details_that_cannot_be_read_hide_themselves_and_not_the_state(part: dict[str, Any]) -> None:
+    hides_its_details(codec.canonical({**GOOD, **part}))
+
+
+def test_what_is_not_known_and_cannot_be_read_hides_itself_and_not_the_state() -> None:
+    packed = codec.canonical(GOOD)
+    # One more field, whose text is no text.
+    hides_its_details(bytes([packed[0] + 1]) + packed[1:] + b"\xa3odd\xa1\xff")
+
+
+def hides_its_details(document: bytes) -> None:
+    shown = whole(document)
+    assert (shown["sync"], shown["health"]) == (GOOD["sync"], {"status": "Degraded"})
+    assert [one["type"] for one in shown["conditions"]] == ["StatusError"]
 
 
 def test_fields_that_are_not_known_are_kept() -> None:
-    assert check(codec.canonical({**GOOD, "history": [1]}))["history"] == [1]
+    assert whole(codec.canonical({**GOOD, "history": [1]}))["history"] == [1]
 
 
 @pytest.mark.parametrize(
@@ -97,42 +119,41 @@ def test_fields_that_are_not_known_are_kept() -> None:
     ],
 )
 def test_a_list_shows_what_a_person_needs_to_know_first(document: dict[str, Any], message: str) -> None:
-    assert reported(document).message == message
+    assert reported(listed(codec.canonical(document))).message == message
 
 
-def word(document: Any, at_ms: int = 1) -> Word:
+def word(document: Any, at_ms: int) -> Word:
     packed = codec.canonical(document)
-    return Word(Held(b"", frames.hold(packed), len(packed), ("", "", "", "")), at_ms, at_ms)
+    return Word(Held(b"", frames.hold(packed), len(packed), NO_MARKS), at_ms, at_ms)
 
 
-BAD, OLD, NEW = word({**GOOD, "resources": [1]}, 9), word(status(), 1), word(GOOD, 2)
+OLD, NEW = word(status(), 1), word(GOOD, 2)
 TOO_LARGE, SHAPELESS = Refused("document too large", 3), Refused("not a status document", 9)
 
 
 @pytest.mark.parametrize(
-    ("words", "stands"),
+    ("said", "stands"),
     [
         ([OLD, NEW], (NEW, None)),
-        ([OLD, BAD], (OLD, SHAPELESS)),
-        ([OLD, BAD, NEW], (NEW, None)),
-        ([BAD], (None, SHAPELESS)),
-        ([OLD, TOO_LARGE, BAD], (OLD, SHAPELESS)),
-        ([OLD, BAD, TOO_LARGE], (OLD, TOO_LARGE)),
+        ([OLD, SHAPELESS], (OLD, SHAPELESS)),
+        ([OLD, SHAPELESS, NEW], (NEW, None)),
+        ([SHAPELESS], (None, SHAPELESS)),
+        ([OLD, TOO_LARGE, SHAPELESS], (OLD, SHAPELESS)),
+        ([OLD, SHAPELESS, TOO_LARGE], (OLD, TOO_LARGE)),
         ([OLD, Gone()], (Gone(), None)),
-        ([OLD, Gone(), BAD], (Gone(), SHAPELESS)),
+        ([OLD, Gone(), SHAPELESS], (Gone(), SHAPELESS)),
         ([Gone(), NEW], (NEW, None)),
     ],
 )
-def test_of_all_that_was_said_the_newest_good_word_stands(words: list[Said], stands: tuple[Any, Any]) -> None:
-    assert resolve("till", words) == stands
-    assert resolve("till", resolve("till", words).words) == stands
+def test_of_all_that_was_said_the_newest_good_word_stands(said: list[Said], stands: tuple[Any, Any]) -> None:
+    assert reduce(Standing.then, said, Standing()) == stands
 
 
 def test_a_document_that_says_a_newer_one_cannot_be_taken_says_it_once_and_keeps_the_rest() -> None:
     once = troubled("till", codec.canonical(GOOD), "document too large")
     twice = troubled("till", once, "document too large")
     assert once == twice
-    value = check(once)
+    value = whole(once)
     assert (value["health"], value["resources"]) == (GOOD["health"], GOOD["resources"])
-    assert not reported(value).is_newest
-    assert reported(check(troubled("till", b"", "document too large"))).health == "Unknown"
+    assert not reported(listed(once)).is_newest
+    assert reported(listed(troubled("till", b"", "document too large"))).health == "Unknown"
