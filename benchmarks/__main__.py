@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from benchmarks import agent_memory, engine, monorepo, render_rate, wan_bytes
+from benchmarks import agent_memory, engine, monorepo, render_rate, status_ingest, wan_bytes
 from benchmarks.converge import converge
 from benchmarks.measure import Measurement
 from benchmarks.results import write
@@ -26,6 +26,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "reconcile-idle-cpu": engine.idle_cpu,
     "render-rate": render_rate.rate,
     "monorepo-1-of-1000": monorepo.one_of_a_thousand,
+    "status-ingest": status_ingest.ingest,
     "converge-100": lambda folder: converge(folder, 100),
     "converge-1000": lambda folder: converge(folder, 1000, "light_edges"),
 }

@@ -1,7 +1,7 @@
 """A hub for measurements: `outrider up` as a process of its own, filled through the requests that the command line makes."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from outrider.bus.services import ask
 from outrider.identity.credentials import Credentials
 from outrider.identity.keys import generate
 from outrider_playground.demo.edge import Edge, running_edge
-from outrider_playground.demo.hub import Hub, running_hub
+from outrider_playground.demo.hub import Hub, OneNodeHub, running_hub
 from outrider_playground.demo.repository import Repository
 
 ASKED_AT_ONCE = 32
@@ -35,17 +35,27 @@ async def add_cluster(hub: Hub, name: str, folder: Path) -> Path:
     return file
 
 
+async def add_clusters(hub: Hub, names: list[str], folder: Path) -> None:
+    """Register clusters, several at a time; their credentials are files in a folder."""
+    await _several(add_cluster(hub, name, folder) for name in names)
+
+
 async def apply_all(hub: Hub, manifests: list[dict[str, Any]]) -> None:
     """Apply Applications, several at a time."""
-    slots = asyncio.Semaphore(ASKED_AT_ONCE)
+    apply = subjects.registry("app.apply")
+    await _several(ask(hub.connection, apply, {"manifest": manifest}, timeout_s=60) for manifest in manifests)
 
-    async def one(manifest: dict[str, Any]) -> None:
-        async with slots:
-            await ask(hub.connection, subjects.registry("app.apply"), {"manifest": manifest}, timeout_s=60)
+
+async def _several(requests: Iterable[Awaitable[object]]) -> None:
+    waiting = iter(requests)
+
+    async def work() -> None:
+        for request in waiting:
+            await request
 
     async with asyncio.TaskGroup() as tasks:
-        for manifest in manifests:
-            tasks.create_task(one(manifest), name="apply")
+        for number in range(ASKED_AT_ONCE):
+            tasks.create_task(work(), name=f"ask {number}")
 
 
 def application(name: str, cluster: str, repo_url: str, path: str) -> dict[str, Any]:
@@ -107,10 +117,12 @@ def documents(objects: list[dict[str, Any]]) -> str:
 
 
 @asynccontextmanager
-async def hub_with(folder: Path, files: dict[str, str]) -> AsyncIterator[tuple[Hub, Repository]]:
-    """Start a hub beside a repository."""
+async def hub_with(
+    folder: Path, files: dict[str, str], *options: str
+) -> AsyncIterator[tuple[OneNodeHub, Repository]]:
+    """Start a hub beside a repository; `options` are those of `outrider up`."""
     repository = await asyncio.to_thread(Repository.create, folder / "repository", files)
-    async with running_hub(folder / "hub", log_folder=folder / "logs") as hub:
+    async with running_hub(folder / "hub", *options, log_folder=folder / "logs") as hub:
         yield hub, repository
 
 

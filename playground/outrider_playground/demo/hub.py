@@ -105,7 +105,8 @@ class OneNodeHub(Hub):
         self.child = child
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of this machine that nobody listens on."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
@@ -120,7 +121,7 @@ def _port(state: Path) -> int:
 async def running_hub(state: Path, *options: str, log_folder: Path) -> AsyncIterator[OneNodeHub]:
     """Start a hub on a free port; enter once its services answer."""
     # A fixed port: links lead to it, and the hub may be started again behind them.
-    arguments = ("up", "--state", str(state), "--port", str(_free_port()), *options)
+    arguments = ("up", "--state", str(state), "--port", str(free_port()), *options)
     child = python("hub", "outrider_cli", *arguments, environment={}, log_folder=log_folder)
     await child.start()
     try:
