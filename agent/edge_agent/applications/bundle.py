@@ -10,8 +10,8 @@ from edge_agent.applications.state import Index, State
 from edge_agent.cluster import Key, Kind, Object, UnknownKind
 from edge_agent.diff import digest
 from edge_agent.sync import Prepared, kinds_in, prepare
-from edge_agent.sync.phases import DELETE_PHASES
 from edge_agent.sync.project import Project
+from outrider.manifests.phases import DELETE_PHASES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from edge_agent.applications.state import State
     from edge_agent.applications.surroundings import Surroundings
     from edge_agent.sync import Run
-    from edge_agent.sync.phases import Phase
+    from outrider.manifests.phases import Phase
 
 _DEFAULT = frozenset({BEFORE_CREATION})
 

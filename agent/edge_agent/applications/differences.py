@@ -18,9 +18,9 @@ from edge_agent.applications.predict import would_be
 from edge_agent.cluster import FIELD_MANAGER, ClusterError, Key, NotFound, Object, Transient
 from edge_agent.diff import ExpressionFailed, hidden, ignored
 from edge_agent.diff.compare_options import BY_WEBHOOKS
-from edge_agent.diff.mask import masked
 from edge_agent.diff.readable import Change, applied, projected
 from edge_agent.diff.verdict import settled
+from outrider.manifests.mask import masked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -14,7 +14,7 @@ from edge_agent.applications.write import is_made_again
 from edge_agent.cluster import Key, Kind, NotFound, UnknownKind
 from edge_agent.health import MISSING, Health
 from edge_agent.sync import Entry, Facts, Hook, Result
-from edge_agent.sync.phases import DELETE_PHASES
+from outrider.manifests.phases import DELETE_PHASES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -26,7 +26,7 @@ from edge_agent.cluster import (
 )
 from edge_agent.sync import Hook, Run, options, tracked_to
 from edge_agent.sync.hooks import BEFORE_CREATION, mark_of, marked
-from edge_agent.sync.tracking import tracked
+from outrider.manifests.tracking import tracked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -15,7 +15,7 @@ import structlog
 
 from edge_agent.cluster import Cluster, ClusterError, Expired, Kind, Transient
 from edge_agent.sync import LABEL
-from edge_agent.sync.tracking import label_value
+from outrider.manifests.tracking import label_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

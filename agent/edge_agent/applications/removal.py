@@ -19,7 +19,7 @@ from edge_agent.applications.sight import see, watches_of
 from edge_agent.applications.state import set_error
 from edge_agent.applications.sync_context import each
 from edge_agent.sync import Doomed, Policy, order, policy_of
-from edge_agent.sync.phases import POST_DELETE, PRE_DELETE
+from outrider.manifests.phases import POST_DELETE, PRE_DELETE
 
 if TYPE_CHECKING:
     from edge_agent.applications.model import Removal

@@ -11,8 +11,8 @@ from edge_agent.applications.bundle import Bundle
 from edge_agent.applications.differences import differences, shown
 from edge_agent.cluster import ClusterError, Key, Kind, NotFound, Object, Transient, UnknownKind
 from edge_agent.commands.arguments import CannotDo, resource, selector, texts
-from edge_agent.diff.mask import masked
 from edge_agent.tree import belongs, orphan_warning, resource_tree
+from outrider.manifests.mask import masked
 from outrider.names import AppName, from_token
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
-from edge_agent.diff.projection import SERVER_METADATA
+from outrider.manifests.names import SERVER_METADATA
 
 DIGEST_BYTES = 16
 

@@ -11,14 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from outrider.manifests.names import SERVER_METADATA
+
 # Paths that are reported of one object: they travel and stand in a message.
 PATH_LIMIT = 20
-
-# Written by the server alone: never compared.
-SERVER_METADATA = frozenset(
-    {"creationTimestamp", "deletionGracePeriodSeconds", "deletionTimestamp", "generation", "managedFields"}
-    | {"resourceVersion", "selfLink", "uid"}
-)
 
 
 def mismatches(desired: Mapping[str, Any], live: Mapping[str, Any]) -> tuple[str, ...]:

@@ -25,7 +25,8 @@ from edge_agent.diff.owned import (
     left_over,
     owned_digest,
 )
-from edge_agent.diff.projection import PATH_LIMIT, SERVER_METADATA, comparable, mismatches
+from edge_agent.diff.projection import PATH_LIMIT, comparable, mismatches
+from outrider.manifests.names import SERVER_METADATA
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -4,7 +4,6 @@ requests are made by `applications`.
 
 from edge_agent.sync.hooks import Hook, Run
 from edge_agent.sync.machine import next_step
-from edge_agent.sync.phases import is_hook
 from edge_agent.sync.policy import Policy, policy_of
 from edge_agent.sync.prepare import Entry, Prepared, Problem, kinds_in, prepare
 from edge_agent.sync.results import Result
@@ -22,7 +21,8 @@ from edge_agent.sync.steps import (
     Step,
     Validate,
 )
-from edge_agent.sync.tracking import LABEL, claimed_by, tracked_to
+from outrider.manifests.phases import is_hook
+from outrider.manifests.tracking import LABEL, claimed_by, tracked_to
 
 __all__ = [
     "LABEL",

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from edge_agent.cluster.names import Key, Kind, Object, key_of, kind_of
 from edge_agent.health import DEGRADED, HEALTHY, UNKNOWN, Health
-from edge_agent.sync import options, order, phases
+from edge_agent.sync import options, order
+from outrider.manifests import phases
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from edge_agent.sync.options import Options
-    from edge_agent.sync.phases import Phase
+    from outrider.manifests.phases import Phase
 
 DELETE_POLICY = "argocd.argoproj.io/hook-delete-policy"
 HELM_DELETE_POLICY = "helm.sh/hook-delete-policy"

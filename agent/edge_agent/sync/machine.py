@@ -27,7 +27,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edge_agent.health import DEGRADED, HEALTHY
-from edge_agent.sync import order, phases
+from edge_agent.sync import order
 from edge_agent.sync.hooks import SUCCEEDED
 from edge_agent.sync.steps import (
     Apply,
@@ -51,6 +51,7 @@ from edge_agent.sync.winding_up import (
     named,
     wind_up,
 )
+from outrider.manifests import phases
 
 if TYPE_CHECKING:
     from edge_agent.sync.hooks import Hook

@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING
 from edge_agent.cluster.names import Key, Kind, Object, kind_of
 from edge_agent.diff.ignore import ignored
 from edge_agent.diff.owned import digest
-from edge_agent.sync import options, order, phases, tracking
+from edge_agent.sync import options, order
 from edge_agent.sync.hooks import Hook, hook_of
-from edge_agent.sync.phases import Phase, UnknownHook
-from edge_agent.sync.placing import Place, Scope
+from outrider.manifests import phases, tracking
+from outrider.manifests.names import flat
+from outrider.manifests.phases import Phase, UnknownHook
+from outrider.manifests.placing import Place, Scope
 
 if TYPE_CHECKING:
     from edge_agent.sync.options import Options
@@ -98,8 +100,8 @@ def prepare(app: str, manifests: Iterable[Object], policy: Policy, scope: Scope)
     """Prepare an application's manifests as its policy says. Of the same object twice the later one
     counts.
     """
-    whole = list(_flat(manifests))
-    place = Place.of(policy, scope, whole)
+    whole = list(flat(manifests))
+    place = Place.of(policy.namespace, scope, whole)
     problems: list[Problem] = []
     repeated: dict[Key, None] = {}
     found: dict[tuple[Key, str, int], _Found] = {}
@@ -130,16 +132,7 @@ def prepare(app: str, manifests: Iterable[Object], policy: Policy, scope: Scope)
 
 def kinds_in(manifests: Iterable[Object]) -> set[Kind]:
     """Return the kinds that are spoken of, for the caller to learn their scope."""
-    return {kind for manifest in _flat(manifests) if (kind := kind_of(manifest)).kind and kind.version}
-
-
-def _flat(manifests: Iterable[Object]) -> Iterable[Object]:
-    """Yield manifests, those inside a `List` one by one."""
-    for manifest in manifests:
-        if str(manifest.get("kind") or "").endswith("List") and isinstance(manifest.get("items"), list):
-            yield from _flat(manifest["items"])
-        else:
-            yield manifest
+    return {kind for manifest in flat(manifests) if (kind := kind_of(manifest)).kind and kind.version}
 
 
 def _read(position: int, manifest: Object, app: str, place: Place) -> tuple[Problem | None, _Found | None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from edge_agent.sync import phases
+from outrider.manifests import phases
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edge_agent.sync import hooks as hook_policies
-from edge_agent.sync import phases
 from edge_agent.sync.steps import Await, Clean, Fail, Finished, RunHooks
+from outrider.manifests import phases
 
 if TYPE_CHECKING:
     from edge_agent.cluster.names import Key

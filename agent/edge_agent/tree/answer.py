@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from edge_agent.cluster import ClusterError, NotFound, Transient
 from edge_agent.health import MISSING, Health
-from edge_agent.sync.tracking import label_value
 from edge_agent.tree.detail import Detail, has_detail, revision_info
 from edge_agent.tree.family import Family, family
 from edge_agent.tree.listing import Listing, listed
 from edge_agent.tree.orphans import Watchfulness, orphans
 from edge_agent.tree.relative import Relative, relative_of
 from edge_agent.tree.wholes import claims, details
+from outrider.manifests.tracking import label_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

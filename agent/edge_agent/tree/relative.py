@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from edge_agent.cluster.names import Key, Kind, key_of, kind_of
-from edge_agent.sync.tracking import claimed_by
+from outrider.manifests.tracking import claimed_by
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

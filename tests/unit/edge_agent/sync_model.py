@@ -27,7 +27,7 @@ from edge_agent.sync import (
 )
 
 if TYPE_CHECKING:
-    from edge_agent.sync.phases import Phase
+    from outrider.manifests.phases import Phase
 
 GROUPS = {
     "Deployment": "apps",

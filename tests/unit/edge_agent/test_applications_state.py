@@ -14,7 +14,7 @@ from edge_agent.applications.progress import Attempt, Progress, read
 from edge_agent.applications.state import State
 from edge_agent.cluster import Key, Kind
 from edge_agent.diff import LiveState, Verdict
-from edge_agent.sync.tracking import tracked
+from outrider.manifests.tracking import tracked
 
 KEY = Key("", "ConfigMap", "shop", "a")
 

@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent.diff.mask import is_secret, masked
+from outrider.manifests.mask import is_secret, masked
 
 CANARY = "correct-horse-battery"
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"

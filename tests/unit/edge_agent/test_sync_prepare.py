@@ -13,7 +13,7 @@ from edge_agent.sync import options as sync_options
 from edge_agent.sync.durations import duration_s
 from edge_agent.sync.order import rank, wave
 from edge_agent.sync.policy import Policy, policy_of
-from edge_agent.sync.tracking import ANNOTATION, LABEL, claimed_by, label_value
+from outrider.manifests.tracking import ANNOTATION, LABEL, claimed_by, label_value
 
 CLUSTER_WIDE = {"Namespace", "ClusterRole", "CustomResourceDefinition"}
 

@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from edge_agent.cluster.names import Object
+    from outrider.manifests.names import Object
 
 _SHORTEST = 8
 _STEP = 4

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
-from edge_agent.cluster.names import Key, Object, key_of
+from outrider.manifests.names import Key, Object, key_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from edge_agent.cluster.names import Object
+    from outrider.manifests.names import Object
 
 
 def as_stored(manifest: Object) -> Object:

@@ -8,14 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from edge_agent.cluster.names import Key, Kind, Object
-from edge_agent.diff.projection import SERVER_METADATA
-from edge_agent.diff.stored import as_stored
-
-if TYPE_CHECKING:
-    from edge_agent.sync.policy import Policy
+from outrider.manifests.names import SERVER_METADATA, Key, Kind, Object
+from outrider.manifests.stored import as_stored
 
 Scope = Callable[[Kind], bool | None]
 """Says whether a kind is namespaced; None: the cluster doesn't serve it."""
@@ -40,9 +36,9 @@ class Place:
     defined: Mapping[tuple[str, str], Definition]
 
     @classmethod
-    def of(cls, policy: Policy, scope: Scope, manifests: Iterable[Object]) -> Place:
-        """Return it for a bundle."""
-        return cls(policy.namespace, scope, definitions(manifests))
+    def of(cls, namespace: str, scope: Scope, manifests: Iterable[Object]) -> Place:
+        """Return it for a bundle; `namespace`: the destination's."""
+        return cls(namespace, scope, definitions(manifests))
 
     def namespaced(self, kind: Kind) -> bool:
         """Say whether objects of a kind are in a namespace."""
