@@ -99,6 +99,7 @@ class Edge:
         self._clock, self._rng = clock, rng
         self.about = About()
         self.allowance = Allowance(settings.link, clock, replica.database, self.about)
+        connection.knock_every_s = self.allowance.knock_every_s
         sender = JournalSender(connection, self.name, replica.journal, replica.made_ms, time.monotonic)
         self.outbound = Outbound(
             connection, self.name, Outbox(replica.epoch), sender, self.allowance, self._expected, clock, rng,
@@ -158,6 +159,7 @@ class Edge:
         generation = (record.epoch, record.counter)
         if held.app == subjects.SETTINGS:
             self.allowance.configure(record.spec.get("link"))
+            self.connection.knock_every_s = self.allowance.knock_every_s
             self.outbound.wake()
             found = ClusterSettings.of(record.spec)
             workloads.configure(replace(found, time_zone=found.time_zone or self._time_zone))

@@ -119,6 +119,11 @@ class Generations:
         """Return every cluster that has a record."""
         return list(self._clusters)
 
+    @property
+    def cluster_count(self) -> int:
+        """How many clusters have a record."""
+        return len(self._clusters)
+
     def of_cluster(self, cluster: ClusterName) -> dict[AppName, Published]:
         """Return a cluster's records."""
         of = self._clusters.get(cluster)

@@ -77,6 +77,8 @@ class ResyncAnswer(Message):
     # [application token, sealed record] in the order of generations
     more: bool = False
     # ask again from the last record: the answer had reached its limit in bytes
+    window_ms: int = 0
+    # over which this fleet should come back when its hub was away; 0: it is small
 
 
 @dataclass(frozen=True)

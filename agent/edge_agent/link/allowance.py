@@ -13,8 +13,11 @@ from edge_agent.link.about import About
 from edge_agent.link.budget import DAY_S, MESSAGE_OVERHEAD_BYTES, Budget, Lane, Limits
 from edge_agent.link.pace import LEAST_BYTES, Pace
 from edge_agent.replica import Database, ReplicaUnwritable
+from outrider.bus.reach import KNOCK_EVERY_S
 
 CONDITION = "LinkBudgetSpent"
+KNOCK_BYTES = 120
+# A handshake's first packet, sent twice.
 _DAY, _SPENT = "link_day", "link_spent"
 NOTED_PARTS = 50
 # Of a day's budget: written down whenever another part is used up.
@@ -84,6 +87,12 @@ class Allowance:
         """Return how much the next message may carry."""
         rate = self.budget.limits.bytes_per_s
         return pace.part_bytes if rate is None else max(LEAST_BYTES, min(pace.part_bytes, int(rate)))
+
+    @property
+    def knock_every_s(self) -> float:
+        """Return how often to knock at a hub that doesn't answer: what is spent on it is half of a day's budget at most."""
+        allowed = self.budget.limits.bytes_per_day
+        return KNOCK_EVERY_S if allowed is None else max(KNOCK_EVERY_S, KNOCK_BYTES * DAY_S / (allowed / 2))
 
     def _note(self) -> None:
         allowed, spent = self.budget.limits.bytes_per_day, self.budget.spent_today

@@ -17,6 +17,7 @@ from edge_agent.link.inbound import Inbound
 from edge_agent.replica import Holdings
 from outrider import subjects
 from outrider.bus import BusError, Connection, RequestTimedOut
+from outrider.bus.connection import RETURN_WINDOW_S
 from outrider.codec import MalformedMessage
 from outrider.generations import holdings_digest
 from outrider.messages import Generation, ResyncAnswer, ResyncRequest
@@ -79,6 +80,7 @@ class Resync:
         while True:
             answer = await self._ask(after)
             newest = Generation(answer.epoch, answer.counter)
+            self._connection.return_window_s = max(RETURN_WINDOW_S, answer.window_ms / 1000)
             waiting: list[asyncio.Event] = []
             for raw in answer.records:
                 app, sealed = _entry(raw)

@@ -2,17 +2,22 @@
 
 One nats-py client at a time, without that client's own reconnecting: it has no jitter, prints a traceback an attempt, and
 gives up for good when the server ends a session (an expired or revoked JWT). Whenever a client ends, for whatever reason,
-a new one is made with credentials read anew, after a delay with full jitter, for ever. Subscriptions are made again on each
-new client, then the `on_connected` hooks run. What was in flight when a client ended fails with Disconnected: whoever
+a new one is made with credentials read anew, for ever. How soon depends on what was in the way:
+
+- nothing answered: at once when something does (`reach`), since it was this side's own link;
+- connections were refused: then too, but spread over a window that grows with the fleet, all of which waits for the hub;
+- a handshake hung: again at once, with more patience each time;
+- the server turned it away: after a delay that grows up to a minute, with full jitter.
+
+Subscriptions are made again on each new client, then the `on_connected` hooks run. What was in flight when a client ended fails with Disconnected: whoever
 asked decides whether to ask again. Nothing is queued here: the outboxes belong to those who can bound them.
 """
 
 import asyncio
-import contextlib
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 from nats.aio.client import Client
@@ -20,14 +25,19 @@ from nats.aio.msg import Msg
 from nats.errors import SlowConsumerError
 
 from outrider.bus import nats_client
+from outrider.bus.answers import NO_RESPONDERS, Answers
 from outrider.bus.errors import BusError, Disconnected, NoResponders, RequestTimedOut
 from outrider.bus.model import BusSettings, Message, Outgoing
 from outrider.bus.nats_client import FAILURES
+from outrider.bus.reach import KNOCK_EVERY_S, Absence, Reach
 from outrider.tasks import background
 
 log = structlog.get_logger()
 
-NO_RESPONDERS = "503"
+PATIENCE_MAX_S = 60.0
+# With a handshake that hangs: the first has `connect_timeout_s`.
+RETURN_WINDOW_S = 0.3
+STALL_LOOK_S = 1.0
 
 Handler = Callable[[Message], Awaitable[None]]
 
@@ -37,33 +47,6 @@ class _Subscription:
     subject: str
     handler: Handler
     queue: str
-
-
-class Answers:
-    """The answers to one request, in order. Who reads them knows which one is the last."""
-
-    def __init__(self, subject: str, queue: "asyncio.Queue[Message | None]") -> None:
-        self._subject, self._queue = subject, queue
-
-    async def next(self, timeout_s: float) -> Message:
-        """Return the next answer. Disconnected, NoResponders, RequestTimedOut."""
-        try:
-            async with asyncio.timeout(timeout_s):
-                answer = await self._queue.get()
-        except TimeoutError as error:
-            raise RequestTimedOut(self._subject, timeout_s) from error
-        return self._checked(answer)
-
-    def ready(self) -> list[Message]:
-        """Return the answers that are here already, without waiting."""
-        return [self._checked(self._queue.get_nowait()) for _ in range(self._queue.qsize())]
-
-    def _checked(self, answer: Message | None) -> Message:
-        if answer is None:
-            raise Disconnected("the connection was lost while waiting for answers")
-        if answer.headers.get("Status") == NO_RESPONDERS:
-            raise NoResponders(self._subject)
-        return answer
 
 
 class Connection:
@@ -83,6 +66,12 @@ class Connection:
         self._next_token = rng.getrandbits(24)
         self.name = settings.user().name
         self.inbox = settings.user().inbox + (f".{rng.getrandbits(32):x}" if alone else "")
+        self._reach = Reach(settings.servers, rng)
+        self._written = asyncio.Event()
+        self._wire = nats_client.Wire(None)
+        self.knock_every_s = KNOCK_EVERY_S
+        self.return_window_s = RETURN_WINDOW_S
+        # over which a fleet of this size should come back; the hub tells its agents
         self.on_connected: list[Callable[[], Awaitable[None]]] = []
         self.on_dropped: list[Callable[[], None]] = []
 
@@ -115,6 +104,7 @@ class Connection:
         self, subject: str, data: bytes = b"", *, reply: str = "", headers: dict[str, str] | None = None
     ) -> None:
         """Send one message, at most once: nobody confirms it."""
+        self._written.set()
         try:
             await self.client.publish(subject, data, reply=reply, headers=headers)
         except FAILURES as error:
@@ -221,47 +211,97 @@ class Connection:
 
     async def supervise(self) -> None:
         """Keep a client connected. Ends only by cancellation."""
-        attempt = 0
+        turned_away, patience_s = 0, self._settings.connect_timeout_s
+        server = self._rng.choice(self._settings.servers)
         while True:
             try:
-                async with self._session() as client:
+                async with self._session(server, patience_s) as client:
                     nats_client.end_if_cancelled()
-                    attempt = 0
-                    log.info(
-                        "connected to the bus",
-                        server=client.connected_url.netloc if client.connected_url else "",
-                    )
+                    turned_away, patience_s = 0, self._settings.connect_timeout_s
+                    log.info("connected to the bus", server=server)
                     for hook in self.on_connected:
                         await hook()
-                    reason = await self._until_lost(client)
+                    reason = await self._until_lost(client, server)
                 log.warning("lost the bus", reason=reason)
+            except TimeoutError as error:
+                nats_client.end_if_cancelled()
+                patience_s = min(PATIENCE_MAX_S, 2 * patience_s)
+                log.warning("no connection to the bus", server=server, reason=_reason(error))
             except (*FAILURES, BusError) as error:
                 nats_client.end_if_cancelled()
-                log.warning("no connection to the bus", attempt=attempt, reason=_reason(error))
-            await asyncio.sleep(self._settings.backoff.delay_s(attempt, self._rng))
-            attempt += 1
+                log.warning(
+                    "no connection to the bus", server=server, attempt=turned_away, reason=_reason(error)
+                )
+                turned_away += 1
+            server = await self._next_server(turned_away)
 
-    async def _until_lost(self, client: Client) -> str:
+    async def _next_server(self, turned_away: int) -> str:
+        """Wait until it is time for the next attempt, and return whom to try."""
+        found = await self._reach.found(self.knock_every_s)
+        if found.absence is Absence.SILENCE:
+            pause_s = self._rng.uniform(0, RETURN_WINDOW_S)
+        elif found.absence is Absence.REFUSAL or not turned_away:
+            pause_s = self._rng.uniform(0, self.return_window_s)
+        else:
+            pause_s = self._settings.backoff.delay_s(turned_away - 1, self._rng)
+        await asyncio.sleep(pause_s)
+        return found.server
+
+    async def _until_lost(self, client: Client, server: str) -> str:
         """Wait for the end of a client, asking now and then whether the server is still there; return the reason."""
-        while True:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._settings.ping_interval_s):
-                    await self._lost.wait()
-            if self._lost.is_set():
-                return str(client.last_error or "closed by the server")
+        async with asyncio.TaskGroup() as tasks:
+            stalled = tasks.create_task(self._until_stalled(self._wire, server), name="stalled")
             try:
-                # Its own task: nats-py does not end it when the connection goes.
-                pong_s = self._settings.pong_timeout_s
-                await nats_client.within(pong_s, client.flush(timeout=2 * max(1, round(pong_s))))
-            except FAILURES:
-                return "the server does not answer"
+                while True:
+                    lost = tasks.create_task(self._lost.wait(), name="lost")
+                    await asyncio.wait(
+                        {stalled, lost},
+                        timeout=self._settings.ping_interval_s,
+                        return_when=asyncio.FIRST_COMPLETED,
+                    )
+                    lost.cancel()
+                    if self._lost.is_set():
+                        return str(client.last_error or "closed by the server")
+                    if stalled.done():
+                        return (
+                            "the link was away, and this connection would take long to notice that it is back"
+                        )
+                    if not await self._is_answered(client):
+                        return "the server does not answer"
+            finally:
+                stalled.cancel()
+
+    async def _is_answered(self, client: Client) -> bool:
+        try:
+            # Its own task: nats-py does not end it when the connection goes.
+            pong_s = self._settings.pong_timeout_s
+            await nats_client.within(pong_s, client.flush(timeout=2 * max(1, round(pong_s))))
+        except FAILURES:
+            return False
+        return True
+
+    async def _until_stalled(self, wire: nats_client.Wire, server: str) -> None:
+        """Wait until the hub can be reached while what was sent on this connection is not.
+
+        The kernel sends again what was lost at growing intervals, which are as long as the outage was: it would notice the link's
+        return late. A link that is only slow takes as long for a knock, and is left alone.
+        """
+        while True:
+            await self._written.wait()
+            self._written.clear()
+            while wire.is_unacknowledged:
+                await asyncio.sleep(STALL_LOOK_S)
+                if wire.is_backed_off:
+                    found = await self._reach.knock(server)
+                    if found.absence is Absence.NONE and wire.is_backed_off:
+                        return
 
     @asynccontextmanager
-    async def _session(self) -> AsyncIterator[Client]:
+    async def _session(self, server: str, patience_s: float) -> AsyncIterator[Client]:
         """One client, from connect to close, with all subscriptions."""
         client = Client()
         try:
-            await nats_client.within(self._settings.connect_timeout_s + 2, self._open(client))
+            await nats_client.within(patience_s + 2, self._open(client, server, patience_s))
             self._client = client
             self._lost.clear()
             self._up.set()
@@ -282,17 +322,17 @@ class Connection:
         for queue in self._answers:
             queue.put_nowait(None)
 
-    async def _open(self, client: Client) -> None:
+    async def _open(self, client: Client, server: str, patience_s: float) -> None:
         async def on_closed() -> None:
             if self._client is client:
                 self._mark_lost()
 
-        server = self._rng.choice(self._settings.servers)
-        await nats_client.connect(client, self._settings, server, self._report, on_closed)
+        settings = replace(self._settings, connect_timeout_s=patience_s)
+        self._wire = await nats_client.connect(client, settings, server, self._report, on_closed)
         await client.subscribe(f"{self.inbox}.*", cb=self._on_inbox)
         for subscription in self._subscriptions:
             await self._subscribe(client, subscription)
-        await client.flush(timeout=max(1, round(self._settings.connect_timeout_s)))
+        await client.flush(timeout=max(1, round(patience_s)))
 
     def _report(self, error: Exception) -> None:
         if isinstance(error, SlowConsumerError):

@@ -9,6 +9,7 @@ import base64
 import contextlib
 import socket
 import ssl
+import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any
 
@@ -23,6 +24,8 @@ FAILURES = (OSError, NatsError, asyncio.TimeoutError, ssl.SSLError)
 # Whatever a call of nats-py fails with when the connection is not as it should be.
 NEVER_S = 10 * 365 * 24 * 3600
 CLOSE_TIMEOUT_S = 2.0
+BACKED_OFF = 2
+_TCP_INFO_BYTES, _BACKOFF = 104, 4
 UNSENT_MAX_BYTES = 16 << 10
 # Beyond, who writes waits: a record of TLS.
 
@@ -33,7 +36,7 @@ async def connect(
     server: str,
     on_error: Callable[[Exception], None],
     on_closed: Callable[[], Awaitable[None]],
-) -> None:
+) -> "Wire":
     """Connect once; one of FAILURES otherwise. `on_error` hears of what goes wrong later, `on_closed` of the end."""
     user = settings.user()
     key = KeyPair(user.seed)
@@ -64,7 +67,7 @@ async def connect(
         tls_handshake_first=server.startswith("tls://"),
     )
     opened = True
-    _bound_socket(client, settings.unacked_timeout_s)
+    return _bound(client, settings.unacked_timeout_s)
 
 
 def framed(message: Outgoing) -> bytes:
@@ -140,17 +143,53 @@ def _tls(ca_pem: str | None) -> ssl.SSLContext:
     return context
 
 
-def _bound_socket(client: Client, timeout_s: float) -> None:
+class Wire:
+    """What the kernel tells of a connection: on Linux; elsewhere that all is well."""
+
+    def __init__(self, raw: Any) -> None:
+        """`raw`: the connection's socket, None if it can't be told."""
+        self._raw = raw
+
+    @property
+    def is_unacknowledged(self) -> bool:
+        """Whether the other side's kernel has not confirmed all that was sent."""
+        return int.from_bytes(self._info()[24:28], sys.byteorder) > 0
+
+    @property
+    def is_backed_off(self) -> bool:
+        """Whether something was sent again, more than once in a row, and not confirmed."""
+        info = self._info()
+        return len(info) > _BACKOFF and info[_BACKOFF] >= BACKED_OFF
+
+    def _info(self) -> bytes:
+        """Return Linux's struct tcp_info."""
+        if self._raw is None or not hasattr(socket, "TCP_INFO"):
+            return b""
+        try:
+            info: bytes = self._raw.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_BYTES)
+        except OSError:
+            return b""
+        return info
+
+
+def _bound(client: Client, timeout_s: float) -> Wire:
     # NATS sets no TCP keep-alive.
-    writer = _writer(client)
-    raw = writer.get_extra_info("socket") if writer is not None else None
+    raw = _socket(client)
     if raw is not None and hasattr(socket, "TCP_USER_TIMEOUT"):
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(timeout_s * 1000))
     if raw is not None and hasattr(socket, "TCP_NOTSENT_LOWAT"):
         # What waits in the kernel can't be overtaken.
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_MAX_BYTES)
+    writer = _writer(client)
     if writer is not None and writer.transport is not None:
         writer.transport.set_write_buffer_limits(high=UNSENT_MAX_BYTES)
+    return Wire(raw)
+
+
+def _socket(client: Client) -> Any:
+    writer, web_socket = _writer(client), getattr(client._transport, "_ws", None)
+    source = writer or web_socket
+    return source.get_extra_info("socket") if source is not None else None
 
 
 def _writer(client: Client) -> Any:

@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from edge_agent.link.about import About
-from edge_agent.link.allowance import Allowance
+from edge_agent.link.allowance import KNOCK_BYTES, Allowance
 from edge_agent.link.budget import DAY_S, Lane, Limits
 from edge_agent.replica import opened
+from outrider.bus.reach import KNOCK_EVERY_S
 
 NOON_S = 20_000 * DAY_S + DAY_S / 2
 
@@ -81,3 +82,10 @@ def test_the_hub_is_told_of_the_limits_at_once_and_of_every_tenth_of_a_day_that_
     for _ in range(100):
         allowance.spend(Lane.STATE, 50_000)
     assert 5 <= len(documents) - told <= 6
+
+
+def test_knocking_at_a_hub_that_is_away_takes_half_of_a_days_budget_at_most() -> None:
+    allowance = Allowance(Limits(), lambda: NOON_S)
+    assert allowance.knock_every_s == KNOCK_EVERY_S
+    allowance.configure({"bytesPerDay": 1_000_000})
+    assert allowance.knock_every_s * 500_000 >= KNOCK_BYTES * DAY_S
