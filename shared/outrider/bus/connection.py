@@ -119,13 +119,21 @@ class Connection:
 
     async def flush(self, timeout_s: float = 10) -> None:
         """Wait until the server has processed all that was sent."""
+        client = self.client
+        self._written.set()
+        flushing = asyncio.create_task(nats_client.flushed(client, timeout_s), name="flush")
+        lost = asyncio.create_task(self._lost.wait(), name="lost")
         try:
-            client = self.client
-            # nats-py writes its PING past what is still buffered.
-            await nats_client.within(timeout_s, nats_client.drained(client))
-            await client.flush(timeout=max(1, round(timeout_s)))
+            # nats-py does not end it when the connection goes.
+            await asyncio.wait({flushing, lost}, return_when=asyncio.FIRST_COMPLETED)
+            if not flushing.done():
+                raise Disconnected("flushing: the connection was lost")
+            flushing.result()
         except FAILURES as error:
-            raise Disconnected(f"flushing: {error}") from error
+            raise Disconnected(f"flushing: {_reason(error)}") from error
+        finally:
+            for task in (flushing, lost):
+                task.cancel()
 
     async def request(
         self, subject: str, data: bytes = b"", *, timeout_s: float, headers: dict[str, str] | None = None

@@ -109,6 +109,13 @@ def is_clustered(client: Client) -> bool:
     return bool(client._server_info.get("cluster"))
 
 
+async def flushed(client: Client, timeout_s: float) -> None:
+    """Wait until the server has read all that was sent; one of FAILURES after so long."""
+    # nats-py writes its PING past what is still buffered.
+    await within(timeout_s, drained(client))
+    await client.flush(timeout=max(1, round(timeout_s)))
+
+
 async def close(client: Client) -> None:
     """Close a client, and drop what is left of its socket."""
     with contextlib.suppress(*FAILURES):

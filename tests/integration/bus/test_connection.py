@@ -158,3 +158,14 @@ def test_a_file_that_is_no_credentials_file_is_named_with_what_it_lacks(text: st
     (tmp_path / "x.creds").write_text(text)
     with pytest.raises(credentials.InvalidCredentials, match=r"x\.creds.*has no block"):
         credentials.load(tmp_path / "x.creds")
+
+
+async def test_who_waits_for_the_server_is_told_when_the_link_goes(hub: Any) -> None:
+    async with WanLink("127.0.0.1", hub.server.port) as link:
+        settings = dataclasses.replace(hub.edge_settings("shop1"), servers=(f"tls://localhost:{link.port}",))
+        async with connected(settings) as edge, asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+            await link.black_hole()
+            tasks.create_task(link.cut(), name="cut")
+            with pytest.raises(Disconnected):
+                await edge.flush(600)
+            await link.restore()
