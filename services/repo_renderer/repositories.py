@@ -41,7 +41,10 @@ class _Watched:
     place: Place
     look: asyncio.Event = field(default_factory=asyncio.Event)
     looked: asyncio.Condition = field(default_factory=asyncio.Condition)
-    looks: int = 0
+    begun: int = 0
+    # looks, each by its number
+    ended: int = 0
+    # the last one that was done
     heads: dict[Followed, Head | str] = field(default_factory=dict)
     # What each revision stands for, or what is wrong with it.
 
@@ -83,10 +86,11 @@ class Repositories:
         if url is not None and not chosen:
             raise KeyError(url)
         for watched in chosen:
-            before = watched.looks
+            # One that is under way may have asked the server a moment too early.
+            wanted = watched.begun + 1
             watched.look.set()
             async with watched.looked:
-                await watched.looked.wait_for(lambda w=watched, b=before: w.looks > b)  # type: ignore[misc]
+                await watched.looked.wait_for(lambda w=watched, n=wanted: w.ended >= n)  # type: ignore[misc]
         found: dict[str, dict[str, str]] = {}
         for watched in chosen:
             heads = {one.shown: _revision(head) for one, head in watched.heads.items()}
@@ -98,11 +102,12 @@ class Repositories:
         while self._catalogue.sources(watched.place):
             await self._until_due(watched, failures)
             watched.look.clear()
+            watched.begun += 1
             if not await self._looked(watched):
                 failures += 1
                 continue
             failures = 0
-            watched.looks += 1
+            watched.ended = watched.begun
             async with watched.looked:
                 watched.looked.notify_all()
         del self._watched[watched.place]

@@ -27,6 +27,17 @@ async def test_a_source_is_rendered_once_and_again_only_when_what_it_reads_moves
     assert "1.1" in str(await registry.manifests(second))
 
 
+async def test_who_asks_for_a_look_while_one_is_under_way_is_told_of_the_one_after_it(
+    registry: Registry,
+) -> None:
+    await registry.until(await registry.want("shop"), lambda record: bool(record.digest))
+    await eventually(registry.serves)
+    # Its record is written in the middle of a look.
+    await registry.until(await registry.want("till"), lambda record: bool(record.digest))
+    revision = registry.repository.replace("shop/deployment.yaml", ":1.0", ":1.1", "Shop 1.1")
+    assert (await registry.refresh())["revisions"][registry.repository.url] == {"main": revision}
+
+
 async def test_a_chart_asks_for_its_release_and_everything_else_does_not(registry: Registry) -> None:
     plain = await registry.want("signage")
     assert (await registry.until(plain, lambda record: True)).needs_release

@@ -1,0 +1,55 @@
+"""Read the Secrets that say how repositories are reached, when they are needed. They are kept nowhere and shown nowhere."""
+
+from collections.abc import Collection
+from typing import Any
+
+from edge_agent.cluster import Cluster, ClusterError, Forbidden, Kind, Transient
+from edge_agent.rendering.credentials import LABELS, TYPES, access_to, repositories_in
+
+SECRET = Kind("", "v1", "Secret")
+
+
+class NoAccess(Exception):
+    """It can't be said how a repository is reached; the message is for a person. `transient`: it may be, later."""
+
+    def __init__(self, message: str, *, transient: bool) -> None:
+        super().__init__(message)
+        self.transient = transient
+
+
+class RepositorySecrets:
+    """The Secrets of the agent's namespace."""
+
+    def __init__(self, cluster: Cluster, namespace: str) -> None:
+        self._cluster, self._namespace = cluster, namespace
+        self.trouble = ""
+        # Why they can't be read, where that is for somebody to mend.
+
+    async def access(self, url: str, projects: Collection[str]) -> dict[str, Any]:
+        """Return how a repository is reached, for the process that renders. NoAccess."""
+        try:
+            found, self.trouble = await self._listed(), ""
+        except Forbidden as error:
+            # A public repository needs none.
+            found, self.trouble = [], f"the Secrets of repositories can't be read: {error}"
+        except Transient as error:
+            raise NoAccess(
+                f"the Secrets in namespace {self._namespace} can't be read: {error}", transient=True
+            ) from error
+        except ClusterError as error:
+            raise NoAccess(
+                f"the Secrets in namespace {self._namespace} can't be read: {error}", transient=False
+            ) from error
+        access = access_to(url, repositories_in(found), projects)
+        if refusal := access.get("refused"):
+            raise NoAccess(str(refusal), transient=False)
+        return access
+
+    async def _listed(self) -> list[dict[str, Any]]:
+        resource = await self._cluster.discovery.resource(SECRET)
+        found: dict[str, dict[str, Any]] = {}
+        for label in LABELS:
+            selector = f"{label} in ({','.join(TYPES)})"
+            async for page in self._cluster.pages(resource, selector, namespace=self._namespace):
+                found |= {one["metadata"]["name"]: one for one in page.objects}
+        return list(found.values())
