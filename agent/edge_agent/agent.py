@@ -14,6 +14,12 @@ from edge_agent.applications import Applications
 from edge_agent.cluster import Access, Cluster
 from edge_agent.commands.serve import Commands
 from edge_agent.edge import Edge, Replica
+from edge_agent.rendering.process import Renderer
+from edge_agent.rendering.rendering import Rendering
+from edge_agent.rendering.requests import Requests
+from edge_agent.rendering.secrets import RepositorySecrets
+from edge_agent.rendering.steps import Steps
+from edge_agent.rendering.telling import Telling
 from edge_agent.replica import opened
 from edge_agent.settings import Settings
 from outrider.bus import connected
@@ -34,11 +40,14 @@ async def run(
         access = Access(settings.kubeconfig, settings.context)
         async with Cluster(access) as cluster, connected(bus, rng=rng, wait=False) as connection:
             edge = Edge(settings, identity, replica, connection, clock, rng)
-            await work(edge, cluster, settings, rng)
+            async with Renderer(settings.rendering, settings.clones, rng) as renderer:
+                await work(edge, cluster, renderer, settings, rng)
 
 
-async def work(edge: Edge, cluster: Cluster, settings: Settings, rng: random.Random) -> None:
-    """Run the applications of an edge on its cluster, and keep its link."""
+async def work(
+    edge: Edge, cluster: Cluster, renderer: Renderer, settings: Settings, rng: random.Random
+) -> None:
+    """Run the applications of an edge on its cluster, render those that are rendered here, and keep its link."""
     applications = Applications(
         cluster,
         store=edge.replica.progress,
@@ -49,11 +58,26 @@ async def work(edge: Edge, cluster: Cluster, settings: Settings, rng: random.Ran
         settings=settings.applications,
         chance=rng,
     )
-    commands = Commands(edge.connection, edge.name, applications, edge.outbound.resend, edge.allowance)
+    steps = Steps(renderer, RepositorySecrets(cluster, settings.namespace))
+    renderings = edge.replica.renderings
+    rendering = Rendering(
+        steps, renderings, Telling(edge.about), edge.rendered, settings.rendering.poll_interval_s, rng
+    )
+    asked = Requests(rendering, steps, renderings)
+    commands = Commands(
+        edge.connection,
+        edge.name,
+        applications,
+        edge.outbound.resend,
+        edge.allowance,
+        rendering=asked,
+    )
     await commands.start()
-    edge.start(applications)
+    edge.start(applications, rendering)
     log.info("agent started", cluster=edge.name, applications=len(applications.names()))
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(applications.run(), name="applications")
         tasks.create_task(commands.run(), name="commands")
+        tasks.create_task(rendering.run(), name="rendering")
+        tasks.create_task(asked.run(), name="renderings on request")
         tasks.create_task(edge.run(), name="link")

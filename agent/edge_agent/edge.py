@@ -20,7 +20,8 @@ from edge_agent.link.journal import JournalSender
 from edge_agent.link.outbound import Outbound
 from edge_agent.link.outbox import Outbox
 from edge_agent.link.resync import Resync
-from edge_agent.replica import Bundles, Database, Held, Holdings, Progress
+from edge_agent.rendering.outcome import RendersNothing, Standing, awaiting
+from edge_agent.replica import Bundles, Database, Held, Holdings, Progress, Renderings
 from edge_agent.settings import Settings
 from outrider import delta, subjects
 from outrider.bus import Connection
@@ -32,6 +33,8 @@ from outrider.version import VERSION
 
 EPOCH_META = "status_epoch"
 MADE_META = "made_ms"
+NO_BUNDLE = b""
+# The digest of a record that holds none: what it is about is rendered here.
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ class Replica:
     database: Database
     bundles: Bundles
     holdings: Holdings
+    renderings: Renderings
     progress: Progress
     journal: Journal
     epoch: int
@@ -60,6 +64,7 @@ class Replica:
             database,
             bundles,
             Holdings(database, bundles),
+            Renderings(database, bundles),
             Progress(database),
             Journal(database),
             epoch,
@@ -80,6 +85,19 @@ class Workloads(Protocol):
         self, app: str, uid: str, *, cascade: bool, generation: tuple[int, int], propagation: str
     ) -> None:
         """Say that an application ends."""
+
+
+class RendersHere(Protocol):
+    """What renders the applications whose records hold no bundle."""
+
+    def want(self, app: AppName, record: Record) -> None:
+        """Take in a record without a bundle."""
+
+    def forget(self, app: AppName) -> None:
+        """The hub renders an application, or it ends."""
+
+    def standing(self, app: AppName) -> Standing:
+        """Return what an application is at."""
 
 
 class Edge:
@@ -111,6 +129,7 @@ class Edge:
         )  # fmt: skip
         self.recorder = Recorder(replica.journal, clock, self.outbound.journal_noted)
         self._workloads: Workloads | None = None
+        self._rendering: RendersHere = RendersNothing()
 
     def on_status(self, app: str, document: dict[str, Any]) -> None:
         """An application's status became another."""
@@ -127,15 +146,38 @@ class Edge:
         """Return the manifests of a bundle that is held; KeyError otherwise. Blocks."""
         return self.replica.bundles.manifests_of(bytes.fromhex(short_digest))
 
-    def start(self, workloads: Workloads) -> None:
-        """Give them what the replica holds, and from here on what comes; the settings first, since they begin under them."""
+    def start(self, workloads: Workloads, rendering: RendersHere | None = None) -> None:
+        """Give them what the replica holds, and from here on what comes; the settings first, since they begin under them.
+
+        `rendering` gets the records without a bundle; without it, nothing is rendered here.
+        """
         self._workloads = workloads
+        self._rendering = rendering or self._rendering
         self.recorder.started(VERSION)
         self.about.on_change = self.outbound.about
         self.about.tell("agent", {"version": VERSION, "started_at": _rfc3339(self._clock())})
         workloads.configure(ClusterSettings(time_zone=self._time_zone))
         for held in sorted(self.replica.holdings.all(), key=lambda held: held.app != subjects.SETTINGS):
             self._hand_over(held, workloads)
+
+    def rendered(self, app: AppName) -> None:
+        """What an application is at that is rendered here became another: hand it to its worker, or tell why there is nothing."""
+        held = self.replica.holdings.get(app)
+        if held is None or held.record.digest != NO_BUNDLE or self._workloads is None:
+            return
+        standing = self._rendering.standing(app)
+        if standing.rendered is None:
+            self.on_status(app, awaiting(held.record, standing))
+        else:
+            desired = _desired(app, held.record, standing.rendered.digest, self.replica.bundles)
+            self._workloads.set_desired(
+                replace(
+                    desired,
+                    revision=standing.rendered.revision,
+                    conditions=standing.conditions,
+                    is_rendered_here=True,
+                )
+            )
 
     async def run(self) -> None:
         """Keep the link. Ends only by cancellation or by the first loop that fails."""
@@ -163,7 +205,11 @@ class Edge:
             self.outbound.wake()
             found = ClusterSettings.of(record.spec)
             workloads.configure(replace(found, time_zone=found.time_zone or self._time_zone))
+        elif record.digest == NO_BUNDLE:
+            self._rendering.want(held.app, record)
+            self.rendered(held.app)
         elif record.digest is None:
+            self._rendering.forget(held.app)
             workloads.remove(
                 held.app,
                 record.uid.hex(),
@@ -172,6 +218,7 @@ class Edge:
                 propagation=str(record.spec.get("propagation") or "foreground"),
             )
         else:
+            self._rendering.forget(held.app)
             workloads.set_desired(_desired(held.app, record, record.digest, self.replica.bundles))
 
     def _expected(self) -> set[AppName]:

@@ -7,8 +7,10 @@ from pathlib import Path
 from edge_agent.applications import Settings as ApplicationSettings
 from edge_agent.link.budget import Limits
 from edge_agent.link.outbound import OutboundSettings
+from edge_agent.rendering.settings import RenderingSettings
 
 DEFAULT_STATE = "/var/lib/outrider"
+OF_THE_POD = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
 class InvalidSetting(Exception):
@@ -35,6 +37,11 @@ class Settings:
     # OUTRIDER_BYTES_PER_SECOND, OUTRIDER_BYTES_PER_DAY: what the link may carry; unset: as much as it can
     time_zone: str = ""
     # OUTRIDER_TIME_ZONE: the site's, as Europe/Berlin, where the hub sets none
+    namespace: str = "outrider"
+    # OUTRIDER_NAMESPACE: the agent's own, in which the Secrets of repositories lie; the Pod's if it is not set
+    rendering: RenderingSettings = field(default_factory=RenderingSettings)
+    # OUTRIDER_POLL_INTERVAL: seconds between looks at a repository (60); OUTRIDER_GIT_HOSTS: the only hosts that they may be on,
+    # comma separated; OUTRIDER_LOCAL_REPOSITORIES=1: file:// and private networks may be read
     applications: ApplicationSettings = field(default_factory=ApplicationSettings)
     # OUTRIDER_WAVE_DELAY, OUTRIDER_SYNC_TIMEOUT: seconds between the waves of a sync (0.5), and that one may take (0: no end)
 
@@ -42,6 +49,11 @@ class Settings:
     def replica(self) -> Path:
         """The replica's file."""
         return self.state / "replica.sqlite"
+
+    @property
+    def clones(self) -> Path:
+        """Where the process that renders keeps clones and charts."""
+        return self.state / "rendering"
 
     @classmethod
     def from_environment(cls) -> "Settings":
@@ -63,8 +75,31 @@ class Settings:
             ),
             link=_limits(),
             time_zone=os.environ.get("OUTRIDER_TIME_ZONE", ""),
+            namespace=_namespace(),
+            rendering=_rendering(),
             applications=_applications(),
         )
+
+
+def _namespace() -> str:
+    named = os.environ.get("OUTRIDER_NAMESPACE", "").strip()
+    if named:
+        return named
+    try:
+        return OF_THE_POD.read_text().strip() or Settings.namespace
+    except OSError:
+        return Settings.namespace
+
+
+def _rendering() -> RenderingSettings:
+    usual = RenderingSettings()
+    hosts = tuple(h.strip() for h in os.environ.get("OUTRIDER_GIT_HOSTS", "").split(",") if h.strip())
+    return replace(
+        usual,
+        poll_interval_s=_number("OUTRIDER_POLL_INTERVAL", "seconds") or usual.poll_interval_s,
+        hosts=hosts,
+        local_repositories=os.environ.get("OUTRIDER_LOCAL_REPOSITORIES", "") == "1",
+    )
 
 
 def _limits() -> Limits:

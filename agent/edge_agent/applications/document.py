@@ -66,9 +66,15 @@ def document(state: State, index: Index | None, around: Surroundings, *, blind: 
 
 
 def _revision(state: State) -> dict[str, Any]:
-    """Return the desired revision; of several sources, each one's too."""
-    revision = state.desired.revision if state.desired else ""
-    return {"revision": revision} | ({"revisions": revision.split(",")} if "," in revision else {})
+    """Return the desired revision; of several sources, each one's too; and the generation of what is rendered here."""
+    desired = state.desired
+    revision = desired.revision if desired else ""
+    found: dict[str, Any] = {"revision": revision}
+    if "," in revision:
+        found["revisions"] = revision.split(",")
+    if desired is not None and desired.is_rendered_here:
+        found["generation"] = list(desired.generation)
+    return found
 
 
 def _sync_status(state: State, index: Index | None, resources: list[dict[str, Any]]) -> str:
@@ -130,7 +136,7 @@ def _health_value(health: Health) -> dict[str, str]:
 def _conditions(
     state: State, entries: Iterable[Entry], index: Index | None, around: Surroundings
 ) -> list[dict[str, str]]:
-    found = set(state.errors.items())
+    found = set(state.errors.items()) | set(state.desired.conditions if state.desired else ())
     for entry in entries:
         other = shared(entry, state, around)
         if other:

@@ -62,6 +62,10 @@ class Desired:
     manifests: Callable[[], list[Object]]
     annotations: Mapping[str, str] = field(default_factory=dict)
     cascade: bool = False
+    is_rendered_here: bool = False
+    """Whether the agent renders it: then the hub knows its state by the generation, not by the revision."""
+    conditions: tuple[tuple[str, str], ...] = ()
+    """Type and message of what there is to say of its rendering."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,8 @@
 Only the hub's account can publish there. A command is carried out at most once for each message and never makes
 the agent fail: what can't be done is answered with a sentence.
 
-What is asked of an application is taken in at once, in the order in which it comes. What looks at the cluster
-takes its time beside that, a few at a time; more of them wait, and more still are refused. A look that takes
+What is asked of an application is taken in at once, in the order in which it comes. What looks at the cluster, or
+at Git, takes its time beside that, a few at a time; more of them wait, and more still are refused. A look that takes
 too long ends with a sentence: who asked doesn't wait any more.
 """
 
@@ -17,7 +17,7 @@ import structlog
 
 from edge_agent.applications import Applications
 from edge_agent.cluster import ClusterError
-from edge_agent.commands import actions, looking, sync
+from edge_agent.commands import actions, looking, rendering, sync
 from edge_agent.commands.arguments import CannotDo
 from edge_agent.commands.replies import TooLong, replies
 from edge_agent.commands.site import Site
@@ -25,6 +25,7 @@ from edge_agent.link.allowance import Allowance
 from edge_agent.link.budget import Lane
 from edge_agent.link.rejections import Rejections
 from edge_agent.link.reply import send
+from edge_agent.rendering.requests import Requests as RenderingRequests
 from outrider import subjects
 from outrider.bus import BusError, Connection, Message
 from outrider.codec import MalformedMessage
@@ -35,7 +36,7 @@ _log = structlog.get_logger()
 
 Verb = Callable[[Command, Site], Any]
 
-# Answered at once.
+# Answered at once; a sync of another revision, where the application is rendered here, once that is rendered.
 VERBS: Mapping[str, Verb] = {
     "status": looking.status,
     "get": looking.get,
@@ -43,10 +44,10 @@ VERBS: Mapping[str, Verb] = {
     "rollback": sync.rollback,
     "terminate": sync.terminate,
     "approve": sync.approve,
+    "fetch": rendering.fetch,
 }
 # Begun at once, and awaited beside what comes next: they look at the cluster.
 LOOKS: Mapping[str, Verb] = {
-    "refresh": sync.refresh,
     "tree": looking.tree,
     "diff": looking.diff,
     "manifest": looking.manifest,
@@ -54,12 +55,16 @@ LOOKS: Mapping[str, Verb] = {
     "action": actions.action,
 }
 
+# As those, but they wait for Git first.
+ERRANDS: Mapping[str, Verb] = {"refresh": sync.refresh}
+
 # Looks at the cluster at a time. Each holds some MiB.
 LOOKS_AT_A_TIME = 2
 # Looks that wait for their turn; more are refused.
 LOOKS_WAITING_MAX = 16
 # Below the time for which the hub waits for an answer.
 LOOK_TIMEOUT_S = 14.0
+_STARTING = "the agent is starting; ask again"
 
 
 class Commands:
@@ -74,13 +79,15 @@ class Commands:
         allowance: Allowance,
         *,
         look_timeout_s: float = LOOK_TIMEOUT_S,
+        rendering: RenderingRequests | None = None,
     ) -> None:
         self._connection, self._cluster, self._allowance = connection, cluster, allowance
-        self._site = Site(cluster, applications, resend)
+        self._site = Site(cluster, applications, resend, rendering)
         self._rejections = Rejections()
         self._tasks: asyncio.TaskGroup | None = None
         self._looks = 0
         self._turns = asyncio.Semaphore(LOOKS_AT_A_TIME)
+        self._errands = asyncio.Semaphore(LOOKS_AT_A_TIME)
         self._look_timeout_s = look_timeout_s
 
     async def start(self) -> None:
@@ -110,20 +117,23 @@ class Commands:
         except (CannotDo, MalformedMessage) as error:
             await self._publish(verb, reply, [_refusal(str(error))])
             return
-        if verb in LOOKS and self._tasks is not None:
+        if not asyncio.iscoroutine(answer):
+            await self._publish(verb, reply, await self._parts(answer))
+        elif self._tasks is None:
+            answer.close()
+            await self._publish(verb, reply, [_refusal(_STARTING)])
+        else:
             self._looks += 1
             name = f"command {verb} {command.request_id}"
             self._tasks.create_task(self._look(verb, reply, answer), name=name)
-        else:
-            await self._publish(verb, reply, await self._parts(answer))
 
     def _carry_out(self, verb: str, command: Command) -> Any:
-        act = LOOKS.get(verb) or VERBS.get(verb)
+        act = LOOKS.get(verb) or ERRANDS.get(verb) or VERBS.get(verb)
         if act is None:
             raise CannotDo(f"this agent does not know the command {verb!r}; update the agent")
-        if verb in LOOKS:
+        if verb not in VERBS:
             if self._tasks is None:
-                raise CannotDo("the agent is starting; ask again")
+                raise CannotDo(_STARTING)
             if self._looks >= LOOKS_AT_A_TIME + LOOKS_WAITING_MAX:
                 raise CannotDo(f"the agent answers {self._looks} questions already; ask again later")
         return act(command, self._site)
@@ -139,7 +149,8 @@ class Commands:
 
     async def _answer(self, verb: str, answer: Awaitable[Any]) -> list[bytes]:
         try:
-            async with asyncio.timeout(self._look_timeout_s), self._turns:
+            turns = self._turns if verb in LOOKS else self._errands
+            async with asyncio.timeout(self._look_timeout_s), turns:
                 return await self._parts(await answer)
         except TimeoutError:
             return [_refusal("the cluster's API did not answer in time; try again")]

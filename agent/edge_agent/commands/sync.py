@@ -6,11 +6,13 @@ status document tells that.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from edge_agent.applications import Approve, Refresh, RequestRefused, Rollback, Sync, Terminate
 from edge_agent.commands.arguments import CannotDo, flag, number, selectors, text, texts
 from edge_agent.commands.looking import warn_of_orphans
+from edge_agent.commands.rendering import is_elsewhere, rendered
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping
@@ -18,13 +20,14 @@ if TYPE_CHECKING:
     from edge_agent.applications import Operation
     from edge_agent.applications.requests import Strategy
     from edge_agent.commands.site import Site
+    from edge_agent.rendering.requests import Requests
     from outrider.messages import Command
 
 DIGEST_BYTES = 32
 
 
-def sync(command: Command, site: Site) -> dict[str, str]:
-    """Sync, with everything that may be said about how."""
+def sync(command: Command, site: Site) -> dict[str, str] | Coroutine[Any, Any, dict[str, str]]:
+    """Sync, with everything that may be said about how; of another revision once that is rendered, where that is done here."""
     arguments = command.arguments
     digest = arguments.get("digest") or b""
     if not isinstance(digest, bytes) or len(digest) not in (0, DIGEST_BYTES):
@@ -41,7 +44,20 @@ def sync(command: Command, site: Site) -> dict[str, str]:
         strategy=_strategy(arguments),
         retry_limit=number(arguments, "retry_limit"),
     )
-    return _request(command, site, operation)
+    app = site.app(command)
+    requests = site.renders(app)
+    if requests is None:
+        return _request(command, site, operation)
+    desired = (site.applications.document(app) or {}).get("sync", {}).get("revision", "")
+    if is_elsewhere(operation, desired):
+        return _rendered_first(command, site, operation, requests)
+    return _request(command, site, replace(operation, revision="", digest=b""))
+
+
+async def _rendered_first(
+    command: Command, site: Site, operation: Sync, requests: Requests
+) -> dict[str, str]:
+    return _request(command, site, await rendered(operation, site.app(command), requests))
 
 
 def rollback(command: Command, site: Site) -> dict[str, str]:
@@ -68,14 +84,24 @@ def approve(command: Command, site: Site) -> dict[str, str]:
     return _request(command, site, operation)
 
 
-def refresh(command: Command, site: Site) -> Coroutine[Any, Any, dict[str, str]]:
-    """Look again, and for orphaned resources where the project asks for that."""
-    return _refreshed(_request(command, site, Refresh(flag(command.arguments, "hard"))), site)
+def refresh(command: Command, site: Site) -> Coroutine[Any, Any, dict[str, Any]]:
+    """Look again: at its repositories where it is rendered here, and for orphaned resources where the project asks for that."""
+    app = text(command.arguments, "app")
+    requests = site.renders(app)
+    if requests is not None and app not in site.applications.names():
+        # It waits for its first rendering.
+        return _looked(app, requests)
+    return _refreshed(_request(command, site, Refresh(flag(command.arguments, "hard"))), site, requests)
 
 
-async def _refreshed(answer: dict[str, str], site: Site) -> dict[str, str]:
+async def _refreshed(answer: dict[str, Any], site: Site, requests: Requests | None) -> dict[str, Any]:
+    found = await requests.refresh(answer["app"]) if requests is not None else {}
     await warn_of_orphans(site, answer["app"])
-    return answer
+    return answer | found
+
+
+async def _looked(app: str, requests: Requests) -> dict[str, Any]:
+    return {"app": app, "result": "started", **await requests.refresh(app)}
 
 
 def _strategy(arguments: Mapping[str, Any]) -> Strategy:

@@ -12,6 +12,7 @@ Kind = Literal[
     "in-sync",
     "condition",
     "added",
+    "rendered",
     "removed",
     "outage-began",
     "outage-ended",
@@ -19,7 +20,7 @@ Kind = Literal[
     "gap",
 ]
 
-ROUTINE: frozenset[str] = frozenset({"sync-started", "drift", "in-sync"})
+ROUTINE: frozenset[str] = frozenset({"rendered", "sync-started", "drift", "in-sync"})
 # Thinned first: what they tell is told by what follows them, or happens again and again where two fight over an object.
 
 

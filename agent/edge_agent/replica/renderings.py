@@ -1,5 +1,6 @@
 """What this edge rendered itself: of each application the last good rendering, and of each distinct one its bundle, made once."""
 
+import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -50,15 +51,26 @@ class Renderings:
         value = _read(row[2])
         return Rendered(row[0], row[1], str(value.get("fingerprint", "")), _warnings(value))
 
+    def holds(self, digest: bytes) -> bool:
+        """Whether a bundle is held, and can be read."""
+        return self._bundles.get(digest) is not None
+
     def archived(self, identity: str) -> Archived | None:
         """Return the bundle of a rendering that was made before and is held still."""
         with self._database.transaction() as connection:
             row = connection.execute(
                 "SELECT digest, value FROM archive WHERE identity = ?", (identity,)
             ).fetchone()
-        if row is None or self._bundles.get(row[0]) is None:
+        if row is None or not self.holds(row[0]):
             return None
         return Archived(row[0], _warnings(_read(row[1])))
+
+    def hold(self, identity: str, archived: Archived, bundle: bytes) -> None:
+        """Hold a bundle that no application is at, and what it was made from."""
+        row = self._bundles.prepare(bundle)
+        with self._database.transaction() as connection:
+            connection.execute("INSERT OR REPLACE INTO bundles VALUES (?, ?, ?, ?)", row)
+            _archive(connection, identity, archived)
 
     def put(self, app: AppName, rendered: Rendered, identity: str, bundle: bytes | None) -> bool:
         """Store a rendering, its bundle unless that is held, and what it was made from, in one transaction.
@@ -66,24 +78,25 @@ class Renderings:
         False, and nothing is stored: the application is not rendered here any more.
         """
         row = self._bundles.prepare(bundle) if bundle is not None else None
-        warnings = [list(warning) for warning in rendered.warnings]
-        value = msgpack.packb({"fingerprint": rendered.fingerprint, "warnings": warnings})
+        value = msgpack.packb({"fingerprint": rendered.fingerprint, "warnings": rendered.warnings})
         with self._database.transaction() as connection:
             held = connection.execute("SELECT digest FROM desired WHERE app = ?", (app,)).fetchone()
             if held is None or held[0] != b"":
                 return False
             if row is not None:
                 connection.execute("INSERT OR REPLACE INTO bundles VALUES (?, ?, ?, ?)", row)
-            connection.execute(
-                "INSERT OR REPLACE INTO archive VALUES (?, ?, ?)",
-                (identity, rendered.digest, msgpack.packb({"warnings": warnings})),
-            )
+            _archive(connection, identity, Archived(rendered.digest, rendered.warnings))
             connection.execute(
                 "INSERT OR REPLACE INTO rendered VALUES (?, ?, ?, ?)",
                 (app, rendered.revision, rendered.digest, value),
             )
         self._bundles.evict()
         return True
+
+
+def _archive(connection: sqlite3.Connection, identity: str, archived: Archived) -> None:
+    value = msgpack.packb({"warnings": archived.warnings})
+    connection.execute("INSERT OR REPLACE INTO archive VALUES (?, ?, ?)", (identity, archived.digest, value))
 
 
 def _read(packed: bytes) -> Mapping[str, Any]:

@@ -58,10 +58,7 @@ async def test_one_conversation_serves_all_applications_of_a_repository(
 
     await site.look("menu")
 
-    assert https.requests.lines[before:] == [
-        "GET /team/app.git/info/refs",
-        "POST /team/app.git/git-upload-pack",
-    ]
+    assert https.requests.lines[before:] == ["GET /team/app.git/info/refs"]
 
 
 async def test_a_commit_that_a_source_does_not_read_changes_nothing(
