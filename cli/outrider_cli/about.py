@@ -15,12 +15,25 @@ def rows(about: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         since = f", up since {agent['started_at']}" if agent.get("started_at") else ""
         yield "agent", f"{agent['version']}{since}"
     yield from _link(_section(about, "link"))
-    for name in ("replica", "hold", "rendering"):
+    yield from _rendering(_section(about, "rendering"))
+    for name in ("replica", "hold"):
         section = _section(about, name)
         if section:
             yield name, ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in section.items())
     for condition in about.get("conditions") or ():
         yield str(condition.get("type", "")), str(condition.get("message", ""))
+
+
+def _rendering(section: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    if not section:
+        return
+    repositories = [one for one in section.get("repositories") or () if isinstance(one, Mapping)]
+    more = section.get("more_repositories")
+    count = len(repositories) + (more if isinstance(more, int) else 0)
+    yield "renders", f"{section.get('applications', 0)} applications of {count} repositories"
+    for one in repositories:
+        if one.get("error"):
+            yield "repository", f"{one.get('url', '')}: {one['error']}"
 
 
 def _link(link: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -55,7 +55,7 @@ def labels(_context: click.Context, _parameter: click.Parameter, given: tuple[st
 
 
 def site_options(function: AnyFunction) -> AnyFunction:
-    """Add what may be set of a cluster's site: `time_zone`, `bytes_per_second`, `bytes_per_day`; None: not given."""
+    """Add what may be set of a cluster's site: `time_zone`, `bytes_per_second`, `bytes_per_day`, `render`; None: not given."""
     options = (
         click.option(
             "--time-zone",
@@ -73,6 +73,11 @@ def site_options(function: AnyFunction) -> AnyFunction:
             type=sizes.Size(),
             metavar="SIZE",
             help="What its link may carry from midnight UTC to midnight, as 5M; 0 for no limit.",
+        ),
+        click.option(
+            "--render",
+            type=click.Choice(["edge", "hub"]),
+            help="Where its applications are rendered that don't say so themselves: by the hub, or by its agent, from Git.",
         ),
     )
     for option in reversed(options):
@@ -102,7 +107,8 @@ def site_options(function: AnyFunction) -> AnyFunction:
     help="Where this cluster reaches the hub (tls:// or wss://), instead of what the hub says; may be repeated.",
 )
 @click.option(
-    "--image", default=manifest.IMAGE, show_default=True, help="The agent's image, for the manifest."
+    "--image",
+    help=f"The agent's image, for the manifest. [default: {manifest.IMAGE}; {manifest.RENDERING_IMAGE} with --render edge]",
 )
 @click.option(
     "--namespace", default="outrider", show_default=True, help="The agent's namespace, for the manifest."
@@ -216,6 +222,7 @@ def _as_fields(item: dict[str, Any]) -> RenderableType:
             ("time zone", str(item.get("time_zone") or "")),
             ("bytes per second", _limit(item, "bytes_per_second")),
             ("bytes per day", _limit(item, "bytes_per_day")),
+            ("rendered", "at the edge" if item.get("render") == "edge" else ""),
             ("state", "" if item.get("state") == "active" else str(item.get("state") or "")),
             ("added", freshness.ago(item.get("created_at_ms"), now)),
             ("presence", freshness.presence(item, now) if "presence" in item else ""),

@@ -35,18 +35,21 @@ class Request:
     time_zone: str | None
     bytes_per_second: int | None
     bytes_per_day: int | None
+    render: str | None
     credentials_only: bool
     out: Path | None
     replace: bool
     hub_server: tuple[str, ...]
-    image: str
+    image: str | None
     namespace: str
     ephemeral: bool
 
     @property
     def placement(self) -> manifest.Placement:
         """How the agent is to run, for the manifest."""
-        return manifest.Placement(self.image, self.namespace, self.ephemeral)
+        renders = self.render == "edge"
+        image = self.image or (manifest.RENDERING_IMAGE if renders else manifest.IMAGE)
+        return manifest.Placement(image, self.namespace, self.ephemeral, renders)
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,7 @@ async def _registered(hub: Any, request: Request, key: KeyPair) -> Credentials:
         time_zone=request.time_zone,
         bytes_per_second=request.bytes_per_second,
         bytes_per_day=request.bytes_per_day,
+        render=request.render,
         replace=request.replace or None,
     )
     return Credentials(

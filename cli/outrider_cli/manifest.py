@@ -1,7 +1,8 @@
 """The one manifest that brings an agent up on an edge cluster: `kubectl apply -f` and nothing else.
 
 The agent applies whatever its applications hold, so its rights are the cluster's; whoever wants less narrows the ClusterRole
-to what the applications of the site need. The Pod itself asks for nothing: no root, no writable file system, no port.
+to what the applications of the site need. What the agent needs for itself, it has by a Role in its own namespace. The Pod itself
+asks for nothing: no root, no writable file system, no port.
 """
 
 from __future__ import annotations
@@ -18,21 +19,26 @@ if TYPE_CHECKING:
 
 NAME = "outrider-agent"
 IMAGE = f"outrider-agent:{VERSION}"
+RENDERING_IMAGE = f"outrider-agent-rendering:{VERSION}"
+# With all that pulls Git and renders.
 _USER_ID = 65532
 _CREDENTIALS = "/etc/outrider/credentials"
 _STATE = "/var/lib/outrider"
 _REPLICA_SIZE = "1Gi"
 # Records and bundles of all applications of one cluster, compressed: far more than is needed, and less than many provisioners
 # hand out at least.
+_CLONES_SIZE = "4Gi"
+# With clones (of the newest commits alone) and charts beside them.
 
 
 @dataclass(frozen=True)
 class Placement:
-    """How an agent runs on its cluster. `ephemeral`: its replica may be lost with the Pod."""
+    """How an agent runs on its cluster. `ephemeral`: its replica may be lost with the Pod; `renders`: it pulls Git itself."""
 
     image: str = IMAGE
     namespace: str = "outrider"
     ephemeral: bool = False
+    renders: bool = False
 
 
 def as_yaml(manifests: Iterable[dict[str, Any]]) -> str:
@@ -51,6 +57,8 @@ def objects(credentials: Credentials, placed: Placement) -> list[dict[str, Any]]
         _role(),
         _binding(placed),
         _secret(credentials, placed),
+        _own_role(placed),
+        _own_binding(placed),
         *claim,
         _deployment(credentials.user.name, placed),
     ]
@@ -97,6 +105,27 @@ def _binding(placed: Placement) -> dict[str, Any]:
     }
 
 
+def _own_role(placed: Placement) -> dict[str, Any]:
+    # How repositories are reached that the agent pulls itself, if there are any.
+    secrets = {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "list", "watch"]}
+    return {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "Role",
+        "metadata": _metadata(placed),
+        "rules": [secrets],
+    }
+
+
+def _own_binding(placed: Placement) -> dict[str, Any]:
+    return {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "RoleBinding",
+        "metadata": _metadata(placed),
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": NAME},
+        "subjects": [{"kind": "ServiceAccount", "name": NAME, "namespace": placed.namespace}],
+    }
+
+
 def _secret(credentials: Credentials, placed: Placement) -> dict[str, Any]:
     return {
         "apiVersion": "v1",
@@ -112,7 +141,10 @@ def _claim(placed: Placement) -> dict[str, Any]:
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",
         "metadata": _metadata(placed),
-        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": _REPLICA_SIZE}}},
+        "spec": {
+            "accessModes": ["ReadWriteOnce"],
+            "resources": {"requests": {"storage": _CLONES_SIZE if placed.renders else _REPLICA_SIZE}},
+        },
     }
 
 
@@ -168,8 +200,9 @@ def _container(placed: Placement) -> dict[str, Any]:
             {"name": "OUTRIDER_STATE", "value": _STATE},
         ],
         "resources": {
-            "requests": {"cpu": "20m", "memory": "64Mi"},
-            "limits": {"cpu": "1", "memory": "256Mi"},
+            "requests": {"cpu": "20m", "memory": "128Mi" if placed.renders else "64Mi"},
+            # One rendering may take 768 MiB (`outrider.rendering.settings`).
+            "limits": {"cpu": "1", "memory": "1Gi" if placed.renders else "256Mi"},
         },
         "securityContext": {
             "allowPrivilegeEscalation": False,

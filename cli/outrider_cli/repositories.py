@@ -20,7 +20,7 @@ from outrider import subjects
 from outrider.names import DEFAULT_POOL
 from outrider_cli import completion, freshness
 from outrider_cli.asking import asking
-from outrider_cli.failure import Failed, Reported
+from outrider_cli.failure import Failed, Refused, Reported, note
 from outrider_cli.output import Format, emit, objects_option, output_option, styled, table
 from outrider_cli.state_folder import hub_option
 
@@ -219,13 +219,26 @@ def remove(url: str, state: Path | None, output: Format) -> None:
 @hub_option
 @output_option
 def refresh(url: str | None, state: Path | None, output: Format) -> None:
-    """Look at repository URL now instead of at the next poll; without URL at all of them."""
+    """Look at repository URL now instead of at the next poll; without URL at all of them.
+
+    Edges that render from it are told to look as well, if they are online.
+    """
 
     async def refreshed(hub: Hub) -> list[dict[str, Any]]:
-        pools = _pools(await _all(hub), url)
-        return [{"pool": pool, **await hub.render(pool, "refresh", url=url)} for pool in pools]
+        edges = int((await hub.registry("repo.refresh", url=url)).get("clusters") or 0)
+        answers: list[dict[str, Any]] = [{"edges": edges}] if edges else []
+        for pool in _pools(await _all(hub), url):
+            try:
+                answers.append({"pool": pool, **await hub.render(pool, "refresh", url=url)})
+            except Refused:
+                # Nobody but edges may be using it.
+                if not edges:
+                    raise
+        return answers
 
     answers = asking(state, refreshed)
+    for told in (answer["edges"] for answer in answers if "edges" in answer):
+        note(f"{told} {'edge was' if told == 1 else 'edges were'} told to look")
     rows = _revisions(answers)
     emit(answers, output, lambda: table(["REPOSITORY", "REVISION", "COMMIT"], rows))
     if not all(_COMMIT.fullmatch(found) for _, _, found in rows):

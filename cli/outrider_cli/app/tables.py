@@ -114,6 +114,7 @@ def _wanted(item: dict[str, Any]) -> list[tuple[str, str]]:
         ("namespace", str(destination.get("namespace") or "")),
         *(pair for source in sources for pair in _source(source)),
         ("desired revision", freshness.short_revision(desired.get("revision"))),
+        ("rendered", "at its edge" if item.get("render") == "edge" else ""),
         ("deleting", "yes" if item.get("deleting") else ""),
     ]
 

@@ -70,6 +70,10 @@ class Services:
     was_asked: dict[str, asyncio.Event] = field(default_factory=lambda: defaultdict(asyncio.Event))
     page: int = 2
     # small, so that every list takes several pages
+    edges: dict[str, int] = field(default_factory=dict)
+    # how many render from a repository themselves
+    edges_alone: set[str] = field(default_factory=set)
+    # repositories that no renderer of the hub reads
 
     async def add_cluster(self, arguments: dict[str, Any]) -> Any:
         """`hub.registry.cluster.add`, with a JWT that the server accepts."""
@@ -362,7 +366,12 @@ class Services:
         end = start + self.page
         return {"items": self.resources[start:end], "next": end if end < len(self.resources) else None}
 
+    async def _refresh_edges(self, arguments: dict[str, Any]) -> Any:
+        return {"clusters": self.edges.get(arguments.get("url", ""), 0)}
+
     async def _refresh(self, arguments: dict[str, Any]) -> Any:
+        if arguments.get("url") in self.edges_alone:
+            raise RequestRefused(f"no application uses repository {arguments['url']!r}")
         return {"revisions": {arguments.get("url", "https://git.example.com/all.git"): {"main": COMMIT}}}
 
     def endpoints(self) -> dict[str, dict[str, Any]]:
@@ -371,7 +380,7 @@ class Services:
             "cluster.add": self.add_cluster, "cluster.remove": self.remove_cluster, "cluster.drain": self.drain_cluster, "cluster.list": self._cluster_list,
             "cluster.update": self.update_cluster,
             "cluster.get": self._cluster_get, "repo.add": self.add_repository, "repo.remove": self.remove_repository,
-            "repo.list": self.list_repositories, "repo.key": self._repo_key, "app.apply": self.apply,
+            "repo.refresh": self._refresh_edges, "repo.list": self.list_repositories, "repo.key": self._repo_key, "app.apply": self.apply,
             "app.get": self.get_application, "app.delete": self.delete_application, "app.sync": self.sync,
             "pool.add": self.add_pool, "pool.remove": self.remove_pool, "pool.list": self._pool_list,
             "pool.get": self._pool_get,

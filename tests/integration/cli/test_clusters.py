@@ -83,13 +83,30 @@ async def test_the_manifest_holds_the_credentials_and_every_part_of_an_agent(
     ended = await outrider("cluster", "add", "shop1", "--hub-server", "tls://hub.example.com:4222")
     objects = {one["kind"]: one for one in yaml.safe_load_all(ended.stdout)}
     assert list(objects) == [
-        "Namespace", "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Secret", "PersistentVolumeClaim", "Deployment",
+        "Namespace", "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Secret", "Role", "RoleBinding",
+        "PersistentVolumeClaim", "Deployment",
     ]  # fmt: skip
     held = credentials.parse(objects["Secret"]["stringData"]["credentials"])
     assert held.user.name == "shop1"
     assert held.servers == ("tls://hub.example.com:4222",)
     assert held.hub_keys == (b"k" * 32,)
     assert "note" not in ended.stderr
+
+
+async def test_a_cluster_that_renders_itself_gets_an_agent_that_can(
+    services: Services, outrider: Outrider
+) -> None:
+    ended = await outrider("cluster", "add", "shop1", "--render", "edge")
+    assert services.clusters["shop1"]["render"] == "edge"
+    objects = {one["kind"]: one for one in yaml.safe_load_all(ended.stdout)}
+    (container,) = objects["Deployment"]["spec"]["template"]["spec"]["containers"]
+    assert container["image"].startswith("outrider-agent-rendering:")
+    assert container["resources"]["limits"]["memory"] == "1Gi"
+    ended = await outrider("cluster", "add", "shop2", "--render", "edge", "--image", "mirror/agent:2")
+    assert "image: mirror/agent:2" in ended.stdout
+    ended = await outrider("cluster", "set", "shop1", "--render", "hub")
+    assert (ended.status, services.clusters["shop1"]["render"]) == (0, "hub")
+    assert (await outrider("cluster", "set", "shop1", "--render", "cloud")).status == 2
 
 
 async def test_a_hub_that_only_its_own_machine_can_reach_is_pointed_out(

@@ -90,6 +90,21 @@ async def test_a_repository_is_refreshed_in_the_pool_that_serves_it(
     assert everything[0]["pool"] == "default"
 
 
+async def test_edges_that_render_from_a_repository_themselves_are_told_to_look(
+    services: Services, outrider: Outrider
+) -> None:
+    services.edges[URL] = 3
+    ended = await outrider("repo", "refresh", URL)
+    assert (ended.status, "3 edges were told to look" in ended.stderr) == (0, True)
+    assert ended.stdout.splitlines()[1].split() == [URL, "main", COMMIT]
+    services.edges_alone.add(URL)
+    ended = await outrider("repo", "refresh", URL, "-o", "json")
+    assert (ended.status, json.loads(ended.stdout)) == (0, [{"edges": 3}])
+    services.edges.clear()
+    ended = await outrider("repo", "refresh", URL)
+    assert (ended.status, "no application uses" in ended.stderr) == (1, True)
+
+
 async def test_a_repository_is_forgotten(services: Services, outrider: Outrider) -> None:
     await outrider("repo", "add", URL)
     assert (await outrider("repo", "remove", URL)).status == 0

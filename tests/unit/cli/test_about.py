@@ -20,6 +20,20 @@ def test_the_link_is_shown_with_its_budget_and_conditions_with_their_sentence() 
     }
 
 
+def test_what_an_edge_renders_is_shown_with_what_is_wrong() -> None:
+    told = {
+        "rendering": {
+            "applications": 3,
+            "repositories": [{"url": "https://a"}, {"url": "https://b", "error": "HTTP 503"}],
+            "more_repositories": 7,
+        }
+    }
+    assert dict(about.rows(told)) == {
+        "renders": "3 applications of 9 repositories",
+        "repository": "https://b: HTTP 503",
+    }
+
+
 def test_amounts_are_decimal() -> None:
     assert [sizes.shown(size) for size in (0, 999, 1000, 64_000, 1_500_000)] == [
         "0 B",

@@ -64,6 +64,24 @@ def test_all_of_it_goes_where_it_was_placed(credentials: Credentials) -> None:
     )
 
 
+def test_what_the_agent_needs_for_itself_it_has_in_its_own_namespace_alone(credentials: Credentials) -> None:
+    objects = by_kind(credentials, Placement(namespace="edge"))
+    assert objects["Role"]["rules"] == [
+        {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "list", "watch"]}
+    ]
+    assert objects["RoleBinding"]["roleRef"]["name"] == objects["Role"]["metadata"]["name"]
+    assert objects["RoleBinding"]["subjects"] == objects["ClusterRoleBinding"]["subjects"]
+
+
+def test_an_agent_that_renders_has_room_for_it(credentials: Credentials) -> None:
+    def memory(placement: Placement) -> str:
+        spec = by_kind(credentials, placement)["Deployment"]["spec"]["template"]["spec"]
+        found: str = spec["containers"][0]["resources"]["limits"]["memory"]
+        return found
+
+    assert (memory(Placement()), memory(Placement(renders=True))) == ("256Mi", "1Gi")
+
+
 def test_an_ephemeral_agent_claims_no_volume(credentials: Credentials) -> None:
     objects = by_kind(credentials, Placement(ephemeral=True))
     assert "PersistentVolumeClaim" not in objects
