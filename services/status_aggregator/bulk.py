@@ -53,19 +53,21 @@ class Bulk:
     takes_batches: bool = field(default=True)
     # until the stream says otherwise
 
-    async def write(self, messages: list[Put]) -> None:
-        """Store all, in order. BusError: how many of them are stored is not known, all must be written again."""
+    async def write(self, messages: list[Put]) -> int:
+        """Store all, in order; return the last one's sequence. BusError: all must be written again, some may be stored."""
+        last = 0
         for batch in _batches(messages):
             if len(batch) > 1 and self.takes_batches:
                 try:
-                    await self._batch(batch)
+                    last = await self._batch(batch)
                     continue
                 except Refused as error:
                     self.takes_batches = error.err_code != _DISABLED
                     log.debug("batch refused, writing one by one", reason=str(error))
-            await all_written(self.js.publish(one.subject, one.data, one.headers) for one in batch)
+            last = await all_written(self.js.publish(one.subject, one.data, one.headers) for one in batch)
+        return last
 
-    async def _batch(self, messages: list[Put]) -> None:
+    async def _batch(self, messages: list[Put]) -> int:
         batch_id = self.js.connection.unique_name()
         await self.js.connection.publish_all(
             Outgoing(message.subject, message.data, {**message.headers, **_place(batch_id, number)})
@@ -73,7 +75,7 @@ class Bulk:
         )
         last = messages[-1]
         headers = {**last.headers, **_place(batch_id, len(messages)), "Nats-Batch-Commit": "1"}
-        await self.js.publish(last.subject, last.data, headers)
+        return await self.js.publish(last.subject, last.data, headers)
 
 
 def _place(batch_id: str, number: int) -> dict[str, str]:
@@ -93,14 +95,15 @@ def _batches(messages: list[Put]) -> Iterator[list[Put]]:
         yield batch
 
 
-async def all_written(writes: Iterable[Awaitable[object]]) -> None:
-    """Await all, begun in their order, many in flight; the first BusError when one failed."""
-    waiting, failed = iter(writes), list[BusError]()
+async def all_written(writes: Iterable[Awaitable[int]]) -> int:
+    """Await all, begun in their order, many in flight; return the highest sequence. The first BusError when one failed."""
+    waiting, failed, highest = iter(writes), list[BusError](), 0
 
     async def work() -> None:
+        nonlocal highest
         for write in waiting:
             try:
-                await write
+                highest = max(await write, highest)
             except BusError as error:
                 failed.append(error)
 
@@ -109,3 +112,4 @@ async def all_written(writes: Iterable[Awaitable[object]]) -> None:
             tasks.create_task(work(), name=f"write {number}")
     if failed:
         raise failed[0]
+    return highest

@@ -22,6 +22,8 @@ from status_aggregator import frames
 from status_aggregator.bulk import Bulk, Put, delete, put
 from status_aggregator.events import Event
 from status_aggregator.records import Changes, Cursor, EdgeTable, Key
+from status_aggregator.shape import Listed
+from status_aggregator.showing import Showing
 from status_aggregator.words import Gone, Refused, Said, Standing, Word, troubled
 
 log = structlog.get_logger()
@@ -71,10 +73,11 @@ class Committer:
         js: JetStream,
         bulk: Bulk,
         edges: EdgeTable,
+        showing: Showing,
         may_write: Callable[[], bool],
     ) -> None:
         self._connection, self._bucket, self._events = js.connection, KeyValue(js, STATUSES), Bulk(js)
-        self._bulk, self._edges = bulk, edges
+        self._bulk, self._edges, self._showing = bulk, edges, showing
         self._may_write = may_write
         self._dirty, self._room = asyncio.Event(), asyncio.Event()
         self._room.set()
@@ -123,28 +126,37 @@ class Committer:
             await self._events.write([Put(event.subject, event.body, event.headers) for event in told])
         documents = list(commit.documents.items())
         for start in range(0, len(documents), SLICE):
-            some = documents[start : start + SLICE]
-            await self._bulk.write([await self._document(key, standing) for key, standing in some])
+            some = [
+                (key, *await self._document(key, standing))
+                for key, standing in documents[start : start + SLICE]
+            ]
+            revision = await self._bulk.write([_put(key, record) for key, record, _ in some])
+            for written in some:
+                self._showing.document(*written)
+            self._showing.stored(revision)
         await self._edges.write(commit.edges, commit.cursor)
         self.documents_written += len(commit.documents)
         self.events_published += len(commit.events)
 
-    async def _document(self, key: Key, standing: Standing) -> Put:
-        """Return how to write what stands."""
+    async def _document(self, key: Key, standing: Standing) -> tuple[StatusRecord | None, Listed | None]:
+        """Return what is to be written (None: delete it), and what its document says, where that is known."""
         last, refused = standing
         if refused is not None:
-            record = _troubled(key.app, await self._stored(key) if last is None else _record(last), refused)
-        elif isinstance(last, Word):
-            record = _record(last)
-        else:
-            return delete(STATUSES, key.text)
-        return put(STATUSES, key.text, record.pack())
+            good = await self._stored(key) if last is None else _record(last)
+            return _troubled(key.app, good, refused), None
+        if isinstance(last, Word):
+            return _record(last), last.state
+        return None, None
 
     async def _stored(self, key: Key) -> StatusRecord:
         try:
             return StatusRecord.unpack((await self._bucket.get(key.text)).value)
         except (NotFound, MalformedMessage):
             return NOTHING
+
+
+def _put(key: Key, record: StatusRecord | None) -> Put:
+    return delete(STATUSES, key.text) if record is None else put(STATUSES, key.text, record.pack())
 
 
 def _record(word: Word | Gone) -> StatusRecord:

@@ -19,9 +19,10 @@ from status_aggregator.hub_clock import Moment
 from status_aggregator.ingest import Fleet, Ingest, starting_point
 from status_aggregator.mending import Mender, MendingSettings, Wants
 from status_aggregator.presence import Presence
-from status_aggregator.records import Cursor, EdgeTable, load
+from status_aggregator.records import Cursor, EdgeTable, Stored, load
 from status_aggregator.registrations import Registrations
 from status_aggregator.rejections import Rejections
+from status_aggregator.showing import Showing
 from status_aggregator.view import View
 from status_aggregator.words import Gone
 
@@ -34,6 +35,7 @@ class Around:
 
     js: JetStream
     view: View
+    showing: Showing
     registrations: Registrations
     presence: Presence
     rejections: Rejections
@@ -50,7 +52,7 @@ class Folding:
     def __init__(self, around: Around, fleet: Fleet, bulk: Bulk, edges: EdgeTable, start: Cursor) -> None:
         js, rejections = around.js, around.rejections
         self.around, self._fleet, self._edges, self._start = around, fleet, edges, start
-        self.committer = Committer(js, bulk, edges, around.may_write)
+        self.committer = Committer(js, bulk, edges, around.showing, around.may_write)
         self.announcing = Announcing(
             js,
             around.presence,
@@ -81,10 +83,18 @@ class Folding:
     async def begin(cls, around: Around) -> "Folding":
         """Go on from what is stored. BusError: try again."""
         loaded = await load(KeyValue(around.js, STATUSES))
+        await around.showing.reached(loaded.revision)
         start = await starting_point(around.js, loaded)
         log.info("folding from", seq=start.seq, clusters=len(loaded.edge_records))
         bulk = Bulk(around.js)
-        return cls(around, Fleet.of(loaded), bulk, EdgeTable(bulk, loaded.edge_records), start)
+
+        def on_stored(records: Stored, revision: int) -> None:
+            for cluster, record in records.items():
+                around.showing.edge(cluster, record)
+            around.showing.stored(revision)
+
+        edges = EdgeTable(bulk, loaded.edge_records, on_stored)
+        return cls(around, Fleet.of(loaded), bulk, edges, start)
 
     async def run(self) -> None:
         """Fold until cancelled."""
@@ -95,7 +105,7 @@ class Folding:
         connection = self.around.js.connection
         connection.on_connected.append(self._reconnected)
         try:
-            async with asyncio.TaskGroup() as tasks:
+            async with self.around.showing.written_here(), asyncio.TaskGroup() as tasks:
                 tasks.create_task(self.committer.run(), name="commit")
                 tasks.create_task(self.announcing.run(), name="announce presence")
                 tasks.create_task(self.mender.run(), name="mend")

@@ -172,7 +172,7 @@ class Ingest:
         for app in (*folded.removed, *(a for a in folded.absent if self._is_wanted(cluster, a))):
             pending.said(Key(cluster, app), Gone())
         for change in folded.changes:
-            pending.said(Key(cluster, change.app), Word(change.after, observed_ms, received_ms))
+            pending.said(Key(cluster, change.app), Word(change.after, observed_ms, received_ms, change.state))
             pending.events += events.of_change(cluster, batch.epoch, batch.seq, change, received_ms)
         for app, kind in folded.refused:
             pending.said(Key(cluster, app), Refused(kind, received_ms))

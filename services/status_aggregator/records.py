@@ -10,7 +10,7 @@ A key of a cluster or application never begins with `_`.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, NamedTuple
@@ -31,6 +31,7 @@ WRITER = "_writer"
 NEVER = EdgeRecord(online=False, since_ms=0)
 Changes = dict[str, Any] | None
 # Fields of an EdgeRecord; None: the cluster is no longer registered.
+Stored = Mapping[ClusterName, EdgeRecord | None]
 
 
 @dataclass(frozen=True)
@@ -66,8 +67,11 @@ class Key(NamedTuple):
 class EdgeTable:
     """The EdgeRecord of each cluster as the bucket has it. Two loops change parts of one record: one at a time."""
 
-    def __init__(self, bulk: Bulk, records: dict[ClusterName, EdgeRecord]) -> None:
-        self._bulk = bulk
+    def __init__(
+        self, bulk: Bulk, records: dict[ClusterName, EdgeRecord], on_stored: Callable[[Stored, int], None]
+    ) -> None:
+        """`on_stored` is told which records were written (None: deleted), and the bucket's revision."""
+        self._bulk, self._on_stored = bulk, on_stored
         self._writing = asyncio.Lock()
         self.records = records
 
@@ -88,11 +92,12 @@ class EdgeTable:
             ]
             if cursor is not None:
                 puts.append(put(STATUSES, CURSOR, cursor.pack()))
-            await self._bulk.write(puts)
+            revision = await self._bulk.write(puts)
             for cluster, record in changed.items():
                 self.records.pop(cluster, None)
                 if record is not None:
                     self.records[cluster] = record
+        self._on_stored(changed, revision)
 
 
 @dataclass
@@ -102,6 +107,7 @@ class Loaded:
     cursor: Cursor = field(default_factory=lambda: Cursor(0))
     edge_records: dict[ClusterName, EdgeRecord] = field(default_factory=dict)
     known: dict[ClusterName, dict[str, Known]] = field(default_factory=dict)
+    revision: int = 0
 
     def edges(self) -> dict[ClusterName, Edge]:
         """Return the state that folding goes on from."""
@@ -126,6 +132,7 @@ async def load(bucket: KeyValue) -> Loaded:
         async for changes in watching:
             for change in changes.changes:
                 _take(loaded, change.key, change.value)
+                loaded.revision = change.revision
             if changes.caught_up:
                 break
     return loaded

@@ -62,6 +62,7 @@ async def work(settings: Settings, connection: Connection, sources: Sources) -> 
     around = Around(
         js,
         view,
+        watching.showing,
         registrations,
         presence,
         sources.rejections,

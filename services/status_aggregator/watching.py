@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import aclosing
+from functools import partial
 from sys import intern
 
 import structlog
@@ -15,14 +16,12 @@ from outrider.codec import MalformedMessage
 from outrider.identity.signatures import SIGNATURE_BYTES
 from outrider.messages import Desired
 from outrider.names import ClusterName, from_token
-from outrider.records import ApplicationRecord, ClusterRecord, ConditionsRecord, EdgeRecord, StatusRecord
+from outrider.records import ApplicationRecord, ClusterRecord, ConditionsRecord
 from outrider.topology import APPLICATIONS, CLUSTERS, CONDITIONS, DESIRED, STATUSES, Bucket
-from status_aggregator import frames
-from status_aggregator.document import of_cluster
 from status_aggregator.hub_clock import Moment
-from status_aggregator.records import Key
 from status_aggregator.rejections import Rejections
-from status_aggregator.rows import Application, Seen, Wanted
+from status_aggregator.rows import Application, Wanted
+from status_aggregator.showing import Showing
 from status_aggregator.view import View
 
 log = structlog.get_logger()
@@ -43,7 +42,8 @@ class Watching:
         now: Callable[[], Moment],
     ) -> None:
         self._js, self._view, self._rejections = js, view, rejections
-        self._on_cluster, self._now = on_cluster, now
+        self._on_cluster = on_cluster
+        self.showing = Showing(js, view, rejections, now, partial(self._is_caught_up, STATUSES.name))
         self._caught_up: set[str] = set()
         self.ready = asyncio.Event()
 
@@ -53,12 +53,12 @@ class Watching:
             CLUSTERS: self._cluster,
             APPLICATIONS: self._application,
             CONDITIONS: self._conditions,
-            STATUSES: self._status,
         }
         async with asyncio.TaskGroup() as tasks:
             for bucket, take in buckets.items():
                 tasks.create_task(self._watch(bucket, take), name=f"watch {bucket.name}")
             tasks.create_task(self._desired(), name="watch desired")
+            tasks.create_task(self.showing.run(), name="watch status")
 
     async def _watch(self, bucket: Bucket, take: Callable[[str, bytes | None], None]) -> None:
         watching = KeyValue(self._js, bucket).watch()
@@ -107,20 +107,6 @@ class Watching:
         )
         self._view.put_conditions(intern(from_token(key)), conditions, record.cluster)
 
-    def _status(self, text: str, value: bytes | None) -> None:
-        key = Key.parse(text)
-        if key is None:
-            return
-        if key.app == subjects.CLUSTER:
-            self._view.put_about(key.cluster, _about(value) if value is not None else b"")
-        elif key.app:
-            seen = Seen.of(StatusRecord.unpack(value)) if value is not None else None
-            self._view.put_seen(key.cluster, intern(from_token(key.app)), seen)
-        else:
-            edge = EdgeRecord.unpack(value) if value is not None else None
-            is_live = STATUSES.name in self._caught_up
-            self._view.put_edge(key.cluster, edge, self._now(), is_live=is_live)
-
     async def _desired(self) -> None:
         following = follow(self._js, DESIRED.name, last_per_subject=True)
         async with aclosing(following):  # type: ignore[type-var]
@@ -137,9 +123,3 @@ class Watching:
                         self._view.put_wanted(cluster, intern(app), wanted)
                 if batch.caught_up:
                     self._is_caught_up(DESIRED.name)
-
-
-def _about(value: bytes) -> bytes:
-    packed = frames.document_of(StatusRecord.unpack(value))
-    of_cluster(packed)
-    return packed

@@ -11,6 +11,7 @@ from outrider.codec import MalformedMessage
 from outrider.subjects import CLUSTER
 from status_aggregator.document import STATUS_ERROR, UNKNOWN
 from status_aggregator.edge import Held
+from status_aggregator.shape import Listed
 
 
 class Word(NamedTuple):
@@ -19,6 +20,8 @@ class Word(NamedTuple):
     held: Held
     observed_at_ms: int
     received_at_ms: int
+    state: Listed | None = None
+    # what the document says; None: of the cluster's own
 
 
 class Refused(NamedTuple):

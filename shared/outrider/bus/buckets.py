@@ -67,10 +67,10 @@ class KeyValue:
         expected = {} if revision is None else {_EXPECTED: str(revision)}
         await self._js.publish(self._prefix + key, b"", {_OPERATION: "DEL", **expected})
 
-    async def watch(self, keys: str = ">") -> AsyncIterator[Changes]:
-        """Yield the newest value of every key, then every change, for ever."""
+    async def watch(self, keys: str = ">", *, after_revision: int = 0) -> AsyncIterator[Changes]:
+        """Yield the newest value of every key that was written after a revision, then every change, for ever."""
         stream, subject = self._bucket.stream, self._prefix + keys
-        async for batch in follow(self._js, stream, subject, last_per_subject=True):
+        async for batch in follow(self._js, stream, subject, after_seq=after_revision, last_per_subject=True):
             yield Changes([self._change(stored) for stored in batch.messages], batch.caught_up)
 
     def _change(self, stored: Stored) -> Change:

@@ -123,7 +123,7 @@ class Fleet:
         async with background(watching.run(), name="watch"):
             await watching.ready.wait()
             around = Around(
-                js, view, registrations, presence, rejections, now=now,
+                js, view, watching.showing, registrations, presence, rejections, now=now,
                 may_write=lambda: True, limits=Limits(), mending=MENDING,
             )  # fmt: skip
             yield await Folding.begin(around)

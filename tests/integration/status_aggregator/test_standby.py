@@ -18,6 +18,7 @@ from outrider.bus.jetstream import JetStream
 from outrider.bus.lease import Holder, Lease, LeaseLost
 from outrider.topology import STATUSES
 from outrider_playground.wan import WanLink
+from status_aggregator.metrics import Sources
 from status_aggregator.records import WRITER
 
 
@@ -126,6 +127,31 @@ async def test_an_aggregator_that_was_without_the_bus_for_longer_than_its_lease_
             await edge.flush()
             await link.restore()
             await fleet.until("app", at("c" * 40), name="till")
+
+
+async def test_an_aggregator_that_has_lost_its_lease_shows_what_the_next_one_writes(fleet: Fleet) -> None:
+    await fleet.apply("till", "shop1")
+    edge = await fleet.edge("shop1")
+    async with fleet.aggregator(instance="first") as first:
+        await fleet.until_folded_by("first")
+        edge.model.put("till", status(revision="b" * 40))
+        await edge.flush()
+        await shown_by(first, "b" * 40)
+        async with fleet.hub.connect("aggregator") as connection:
+            await KeyValue(JetStream(connection), STATUSES).put(WRITER, Holder("second", "2").pack())
+        async with fleet.aggregator(instance="second") as second:
+            await fleet.until_folded_by("second")
+            edge.model.put("till", status(revision="c" * 40))
+            await edge.flush()
+            for aggregator in (first, second):
+                await shown_by(aggregator, "c" * 40)
+
+
+async def shown_by(aggregator: Sources, revision: str) -> None:
+    async def is_shown() -> bool | None:
+        return True if aggregator.view.row("till").revision == revision else None
+
+    await eventually(is_shown)
 
 
 def at(revision: str) -> Callable[[Any], bool]:
