@@ -28,7 +28,7 @@ from outrider.bus import nats_client
 from outrider.bus.answers import NO_RESPONDERS, Answers
 from outrider.bus.errors import BusError, Disconnected, NoResponders, RequestTimedOut
 from outrider.bus.model import BusSettings, Message, Outgoing
-from outrider.bus.nats_client import FAILURES
+from outrider.bus.nats_client import FAILURES, heeding
 from outrider.bus.reach import KNOCK_EVERY_S, Absence, Reach
 from outrider.tasks import background
 
@@ -106,14 +106,15 @@ class Connection:
         """Send one message, at most once: nobody confirms it."""
         self._written.set()
         try:
-            await self.client.publish(subject, data, reply=reply, headers=headers)
+            await heeding(self.client.publish(subject, data, reply=reply, headers=headers))
         except FAILURES as error:
             raise Disconnected(f"publishing on {subject}: {error}") from error
 
     async def publish_all(self, messages: Iterable[Outgoing]) -> None:
         """Send many messages in order, each at most once: nobody confirms them."""
+        self._written.set()
         try:
-            await nats_client.write(self.client, messages)
+            await heeding(nats_client.write(self.client, messages))
         except FAILURES as error:
             raise Disconnected(f"publishing many messages: {_reason(error)}") from error
 
@@ -165,7 +166,7 @@ class Connection:
 
         # A subscription of its own: what JetStream delivers carries its stream's subject, not the inbox it was sent to.
         try:
-            subscription = await self.client.subscribe(inbox, cb=deliver)
+            subscription = await heeding(self.client.subscribe(inbox, cb=deliver))
             self._answers.add(queue)
             try:
                 await self.publish(subject, data, reply=inbox)
@@ -173,7 +174,7 @@ class Connection:
             finally:
                 self._answers.discard(queue)
                 if self._up.is_set() and not self.client.is_closed:
-                    await subscription.unsubscribe()
+                    await heeding(subscription.unsubscribe())
         except FAILURES as error:
             raise Disconnected(f"asking {subject}: {_reason(error)}") from error
 
@@ -191,7 +192,7 @@ class Connection:
         self._subscriptions.append(subscription)
         if self._up.is_set():
             try:
-                await self._subscribe(self.client, subscription)
+                await heeding(self._subscribe(self.client, subscription))
             except FAILURES as error:
                 raise Disconnected(f"subscribing to {subject}: {_reason(error)}") from error
 

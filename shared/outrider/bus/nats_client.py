@@ -1,6 +1,6 @@
 """One nats-py client from connect to close, with what nats-py leaves open bounded here.
 
-It may swallow a cancellation while it connects, never return from closing a socket whose handshake failed, and tell of a dead
+It may swallow a cancellation while it connects and while it sends, never return from closing a socket whose handshake failed, and tell of a dead
 server only after the dead socket has closed. So its calls are awaited for a time and then left, and its socket is aborted.
 """
 
@@ -11,7 +11,7 @@ import socket
 import ssl
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from typing import Any
+from typing import Any, TypeVar
 
 from nats.aio.client import Client
 from nats.errors import ConnectionClosedError
@@ -20,6 +20,7 @@ from nats.errors import Error as NatsError
 from outrider.bus.model import BusSettings, Outgoing
 from outrider.identity.keys import KeyPair
 
+T = TypeVar("T")
 FAILURES = (OSError, NatsError, asyncio.TimeoutError, ssl.SSLError)
 # Whatever a call of nats-py fails with when the connection is not as it should be.
 NEVER_S = 10 * 365 * 24 * 3600
@@ -135,6 +136,19 @@ async def within(timeout_s: float, work: Coroutine[Any, Any, None]) -> None:
     if not task.done():
         raise TimeoutError(f"nothing happened within {timeout_s:g} s")
     await task
+
+
+async def heeding(call: Awaitable[T]) -> T:
+    """Await a call of nats-py, and raise a cancellation that came meanwhile even if it was swallowed.
+
+    Python 3.11's `asyncio.wait_for` does that when what it waits for comes at the same moment.
+    """
+    task = asyncio.current_task()
+    before = task.cancelling() if task is not None else 0
+    result = await call
+    if task is not None and task.cancelling() > before:
+        raise asyncio.CancelledError
+    return result
 
 
 def end_if_cancelled() -> None:

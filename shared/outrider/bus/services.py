@@ -14,6 +14,7 @@ from nats.micro.request import Request
 from outrider import codec
 from outrider.bus.connection import Connection
 from outrider.bus.errors import BusError, Disconnected, NoResponders
+from outrider.bus.nats_client import heeding
 
 log = structlog.get_logger()
 
@@ -48,14 +49,15 @@ async def serve(connection: Connection, name: str, version: str, endpoints: list
         while True:
             await connection.wait_connected()
             try:
-                service = await nats.micro.add_service(connection.client, name=name, version=version)
+                service = await heeding(nats.micro.add_service(connection.client, name=name, version=version))
                 for endpoint in endpoints:
-                    await service.add_endpoint(
+                    adding = service.add_endpoint(
                         name=endpoint.name,
                         subject=endpoint.subject,
                         queue_group=name,
                         handler=_spawning(endpoint, slots[endpoint.group], tasks),
                     )
+                    await heeding(adding)
                 await connection.wait_lost()
             except (NatsError, BusError):
                 await connection.pause()

@@ -149,7 +149,8 @@ async def test_an_aggregator_that_has_lost_its_lease_shows_what_the_next_one_wri
 
 async def shown_by(aggregator: Sources, revision: str) -> None:
     async def is_shown() -> bool | None:
-        return True if aggregator.view.row("till").revision == revision else None
+        view = aggregator.view
+        return True if view.application("till") and view.row("till").revision == revision else None
 
     await eventually(is_shown)
 
