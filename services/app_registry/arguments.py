@@ -27,6 +27,9 @@ PAGE_MAX = 1000
 _USER_PREFIX = 20 << 3
 # The first byte of a user's public nkey, which makes it begin with U.
 _KEY_BYTES = 35
+USER_MAX_CHARS = 128
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _LABEL_PART = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
 _PREFIX = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 
@@ -146,3 +149,25 @@ def paged(items: list[Any], limit: int, key: str) -> dict[str, Any]:
     """Return one page; `items` has one more than the limit if there are further ones."""
     shown = items[:limit]
     return {"items": shown, "next": shown[-1][key] if len(items) > limit else None}
+
+
+def initiator(arguments: dict[str, Any]) -> dict[str, str]:
+    """Return who asks, as an argument to pass on; nothing if that was not said."""
+    user = optional(arguments, "initiated_by", str) or ""
+    if len(user) > USER_MAX_CHARS or _CONTROL.search(user):
+        raise RequestRefused(f"initiated_by: must be one line of up to {USER_MAX_CHARS} characters")
+    return {"initiated_by": user} if user else {}
+
+
+def resource(arguments: dict[str, Any]) -> dict[str, str]:
+    """Return the object that a request is about, by its whole name."""
+    return named_object(arguments.get("resource"), "resource")
+
+
+def named_object(resource: object, at: str) -> dict[str, str]:
+    """Return an object's whole name; `at`: where it stands in the request."""
+    if not isinstance(resource, dict) or not all(isinstance(value, str) for value in resource.values()):
+        raise RequestRefused(f"{at}: name an object by group, kind, namespace and name")
+    if not resource.get("kind") or not resource.get("name"):
+        raise RequestRefused(f"{at}: an object has a kind and a name")
+    return {part: resource.get(part, "") for part in ("group", "kind", "namespace", "name")}

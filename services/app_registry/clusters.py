@@ -17,6 +17,7 @@ from app_registry import arguments, cluster_options
 from app_registry.draining import Draining
 from app_registry.fleet import Fleet
 from app_registry.identities import Identities
+from app_registry.last_answers import LastAnswers
 from app_registry.placements import DRAINING, EPOCH, REMOVING, stored_epoch
 from app_registry.publisher import Publisher
 from app_registry.settings_requests import SettingsRequests
@@ -46,13 +47,14 @@ class Clusters:
         publisher: Publisher,
         settings: SettingsRequests,
         draining: Draining,
+        answers: LastAnswers,
         touch: Callable[[AppName], None],
         clock: Callable[[], datetime],
     ) -> None:
         """`touch` has an application looked at again."""
         self._js, self._fleet, self._identities, self._settings = js, fleet, identities, settings
         self._publisher, self._touch, self._clock = publisher, touch, clock
-        self._draining = draining
+        self._draining, self._answers = draining, answers
         self._bucket = KeyValue(js, CLUSTERS)
 
     def endpoints(self) -> list[Endpoint]:
@@ -183,6 +185,7 @@ class Clusters:
         for app in await self._publisher.purge_cluster(name):
             if app != SETTINGS:
                 self._touch(app)
+        await self._answers.forget_cluster(name)
         await self._bucket.delete(name)
         return {"name": name, "result": "removed", **({"left": behind} if is_lost else {})}
 

@@ -27,6 +27,14 @@ log = structlog.get_logger()
 REQUEST_ID_BITS = 64
 
 
+class Unanswered(RequestRefused):
+    """Nobody answered for a cluster: what is known of it is the last that was."""
+
+
+class Offline(Unanswered):
+    """The cluster has no connection: the server says that nobody hears the command."""
+
+
 @dataclass(frozen=True)
 class _Expected:
     """An answer that somebody waits for, and what has come of it."""
@@ -66,7 +74,7 @@ class Commands:
             log.warning("reply not understood", cluster=key[0], reason=str(error))
 
     async def ask(self, cluster: ClusterName, verb: str, arguments: dict[str, Any]) -> Any:
-        """Return the agent's answer; RequestRefused when it refuses, is offline or does not answer in time."""
+        """Return the agent's answer; RequestRefused when it refuses, Unanswered when it is offline or does not answer in time."""
         command = Command(f"{self._rng.getrandbits(REQUEST_ID_BITS):x}", arguments)
         limit = asyncio.timeout_at(self._in_time())
         with self._expecting(cluster, command.request_id, limit) as future:
@@ -75,7 +83,7 @@ class Commands:
                     async with limit:
                         reply = await future
                 except TimeoutError as error:
-                    raise RequestRefused(
+                    raise Unanswered(
                         f"cluster {cluster!r} did not answer within {self._timeout_s:g} s: its link may be down; try again"
                     ) from error
         if reply.error:
@@ -112,4 +120,4 @@ class Commands:
         except NoResponders:
             if not future.done():
                 sentence = f"cluster {cluster!r} is offline: it goes on with what it has, and nothing can be asked of it"
-                future.set_result(CommandReply(error=sentence))
+                future.set_exception(Offline(sentence))

@@ -6,7 +6,6 @@ revision alone, where it renders the application itself.
 """
 
 import asyncio
-import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -33,8 +32,6 @@ RENDER_TIMEOUT_S = 25.0
 # A fetch and a rendering; who asked waits no longer than 30 s.
 SHORT_REVISION_CHARS = 7
 RESOURCES_MAX = 1000
-USER_MAX_CHARS = 128
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _CHANGES = frozenset({"rollback", "action"})
 # Beside sync: what writes objects, and so is for permitted applications alone.
 _Arguments = dict[str, Any]
@@ -57,9 +54,6 @@ class Operations:
             "terminate": self._passed("terminate", _nothing),
             "rollback": self._passed("rollback", _rollback),
             "approve": self._passed("approve", _resources),
-            "tree": self._passed("tree", _nothing),
-            "diff": self._passed("diff", _any_resource),
-            "manifest": self._passed("manifest", _resource),
             "actions": self._passed("actions", _any_resource),
             "action": self._passed("action", _action),
         }
@@ -77,7 +71,7 @@ class Operations:
             app, cluster = self._placed(request)
             if verb in _CHANGES:
                 self._check_permitted(app, cluster)
-            asked = {"app": app.name, **checked(request), **_initiator(request)}
+            asked = {"app": app.name, **checked(request), **arguments.initiator(request)}
             return await self._commands.ask(cluster, verb, asked)
 
         return handle
@@ -90,7 +84,9 @@ class Operations:
         if options := asked.get("options"):
             asked["options"] = _merged(app, options)
         asked |= await self._other_revision(app, cluster, arguments.optional(request, "revision", str) or "")
-        return await self._commands.ask(cluster, "sync", {"app": app.name, **asked, **_initiator(request)})
+        return await self._commands.ask(
+            cluster, "sync", {"app": app.name, **asked, **arguments.initiator(request)}
+        )
 
     def _check_permitted(self, app: App, cluster: ClusterName) -> None:
         """Refuse what would write objects of an application that its project does not permit (any more)."""
@@ -133,7 +129,7 @@ class Operations:
         """
         app, cluster = self._placed(request)
         hard = arguments.flag(request, "hard")
-        told = {"app": app.name, **({"hard": True} if hard else {}), **_initiator(request)}
+        told = {"app": app.name, **({"hard": True} if hard else {}), **arguments.initiator(request)}
         failed: list[str] = []
         revisions, answer = await asyncio.gather(
             self._refreshed(app, failed), self._told(cluster, "refresh", told, failed)
@@ -198,13 +194,6 @@ class Operations:
 # Arguments
 
 
-def _initiator(request: _Arguments) -> _Arguments:
-    user = arguments.optional(request, "initiated_by", str) or ""
-    if len(user) > USER_MAX_CHARS or _CONTROL.search(user):
-        raise RequestRefused(f"initiated_by: must be one line of up to {USER_MAX_CHARS} characters")
-    return {"initiated_by": user} if user else {}
-
-
 def _nothing(_request: _Arguments) -> _Arguments:
     return {}
 
@@ -252,27 +241,18 @@ def _resources(request: _Arguments) -> _Arguments:
     resources = arguments.optional(request, "resources", list) or []
     if len(resources) > RESOURCES_MAX:
         raise RequestRefused(f"resources: at most {RESOURCES_MAX} can be named; leave them out for all")
-    return {"resources": [_named(one, "resources") for one in resources]} if resources else {}
+    return {"resources": [arguments.named_object(one, "resources") for one in resources]} if resources else {}
 
 
 def _any_resource(request: _Arguments) -> _Arguments:
-    return _resource(request) if request.get("resource") is not None else {}
-
-
-def _resource(request: _Arguments) -> _Arguments:
-    return {"resource": _named(request.get("resource"), "resource")}
-
-
-def _named(resource: object, at: str) -> dict[str, str]:
-    """Return an object's name, whole."""
-    if not isinstance(resource, dict) or not all(isinstance(value, str) for value in resource.values()):
-        raise RequestRefused(f"{at}: name an object by group, kind, namespace and name")
-    if not resource.get("kind") or not resource.get("name"):
-        raise RequestRefused(f"{at}: an object has a kind and a name")
-    return {part: resource.get(part, "") for part in ("group", "kind", "namespace", "name")}
+    return {"resource": arguments.resource(request)} if request.get("resource") is not None else {}
 
 
 def _action(request: _Arguments) -> _Arguments:
     parameters = arguments.optional(request, "parameters", dict)
     action = arguments.text(request, "action")
-    return {**_resource(request), "action": action, **({"parameters": parameters} if parameters else {})}
+    return {
+        "resource": arguments.resource(request),
+        "action": action,
+        **({"parameters": parameters} if parameters else {}),
+    }

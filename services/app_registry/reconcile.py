@@ -29,6 +29,7 @@ from app_registry.desired import (
 from app_registry.destinations import UnknownDestination
 from app_registry.fleet import Fleet
 from app_registry.generations import Generations
+from app_registry.last_answers import LastAnswers
 from app_registry.projects import NotPermitted
 from app_registry.publisher import Publisher
 from app_registry.returning import Returning
@@ -51,12 +52,13 @@ class Reconciler:
         tombstones: Tombstones,
         conditions: Conditions,
         returning: Returning,
+        answers: LastAnswers,
         applications: KeyValue,
         sources: KeyValue,
     ) -> None:
         self._fleet, self._generations = fleet, generations
         self._publisher, self._tombstones, self._conditions = publisher, tombstones, conditions
-        self._returning = returning
+        self._returning, self._answers = returning, answers
         self._applications, self._sources = applications, sources
 
     async def bring_application(self, name: AppName) -> None:
@@ -154,6 +156,7 @@ class Reconciler:
             propagation = app.propagation if app.cascade else ""
             await self._tombstones.end(cluster, app.name, app.uid, propagation=propagation)
         if all(self._generations.is_done(cluster, app.name) for cluster in places):
+            await self._answers.forget_app(app.name)
             await self._applications.delete(token(app.name))
             log.info("application gone", app=app.name)
 

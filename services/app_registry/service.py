@@ -15,12 +15,16 @@ from app_registry.cluster_settings import ClusterSettings
 from app_registry.clusters import Clusters
 from app_registry.commands import Commands
 from app_registry.conditions import Conditions
+from app_registry.desired_at_hub import DesiredAtHub
 from app_registry.draining import Draining
 from app_registry.edge_refresh import EdgeRefresh
 from app_registry.fleet import Fleet, Touched
 from app_registry.follow import following
 from app_registry.generations import Generations
+from app_registry.hub_bundles import HubBundles
 from app_registry.identities import Identities
+from app_registry.last_answers import LastAnswers
+from app_registry.looks import Looks
 from app_registry.operations import Operations
 from app_registry.pool_requests import PoolRequests
 from app_registry.project_requests import ProjectRequests
@@ -38,6 +42,7 @@ from outrider.bus import BusSettings, Connection, connected
 from outrider.bus.buckets import KeyValue
 from outrider.bus.jetstream import JetStream
 from outrider.bus.lease import Holder, Lease, LeaseLost
+from outrider.bus.objects import Objects
 from outrider.bus.services import Endpoint, serve
 from outrider.bus.topology import ensured
 from outrider.identity import credentials
@@ -45,7 +50,7 @@ from outrider.identity.signatures import public_key
 from outrider.names import AppName, ClusterName
 from outrider.subjects import SETTINGS
 from outrider.tasks import background
-from outrider.topology import APPLICATIONS, CONDITIONS, HUB, REGISTRY, SOURCES
+from outrider.topology import APPLICATIONS, BUNDLES, CONDITIONS, HUB, REGISTRY, SOURCES
 from outrider.version import VERSION
 
 log = structlog.get_logger()
@@ -117,6 +122,7 @@ class Registry:
         seed = self._identities.desired_seed
         publisher = Publisher(js, self.generations, seed, self._on_published)
         self._tombstones = Tombstones(js, self.fleet, self.generations, publisher, self._touch, rng)
+        answers = LastAnswers(js, clock)
         reconciler = Reconciler(
             self.fleet,
             self.generations,
@@ -124,6 +130,7 @@ class Registry:
             self._tombstones,
             Conditions(KeyValue(js, CONDITIONS), self.fleet, clock),
             Returning(connection, js, self.fleet),
+            answers,
             KeyValue(js, APPLICATIONS),
             KeyValue(js, SOURCES),
         )
@@ -141,6 +148,9 @@ class Registry:
         )
         self._commands = Commands(connection, rng, settings.command_timeout_s)
         self._operations = Operations(connection, self.fleet, self.generations, self._commands)
+        bundles = HubBundles(Objects(connection, BUNDLES))
+        desired = DesiredAtHub(self.fleet, self.generations, bundles)
+        self._looks = Looks(connection, self._operations, self._commands, answers, desired, clock)
         self._applications = Applications(
             js, self.fleet, self.generations, self._operations, self._on_touched, clock
         )
@@ -152,7 +162,7 @@ class Registry:
         )
         self._clusters = Clusters(
             js, self.fleet, self._identities, publisher, self._settings_requests,
-            Draining(js, self.generations), self._touch, clock,
+            Draining(js, self.generations), answers, self._touch, clock,
         )  # fmt: skip
         self._pools = PoolRequests(js, self.fleet, self._identities, clock)
         self._repositories = Repositories(js, self.fleet, self._identities, clock)
@@ -190,6 +200,7 @@ class Registry:
             *self._applying.endpoints(),
             *self._applications.endpoints(),
             *self._operations.endpoints(),
+            *self._looks.endpoints(),
             *self._projects.endpoints(),
             *self._sets.endpoints(),
             *self._settings_requests.endpoints(),

@@ -229,7 +229,22 @@ class EdgeRecord(Message):
 
 
 GATEWAY_LEASE = "gateway.lease"
+
+
 # In bucket `pool_presence`: who of the hub's own renderers the pools' renderers talk to. No pool has such a name.
+@dataclass(frozen=True)
+class LookRecord(Message):
+    """Bucket `looks`, key `<cluster>.<application token>.<what was looked at>`. Written by app-registry."""
+
+    VERSION: ClassVar[int] = 1
+    uid: bytes
+    # of the application: one that was made again under the same name is another one
+    at_ms: int
+    # when the agent answered, by the hub's clock
+    frame: bytes
+    # its answer: zstd of msgpack (`outrider.delta`)
+
+
 SETTINGS_KEY = "clusters"
 # The settings that all clusters share; a cluster's own are in its record.
 

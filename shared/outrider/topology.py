@@ -43,6 +43,8 @@ class Bucket:
     max_bytes: int
     writers: tuple[Role, ...]
     readers: tuple[Role, ...]
+    drops_oldest: bool = False
+    # When it is full, instead of refusing what is new: for what nobody needs, but is glad to have.
 
     @property
     def stream(self) -> str:
@@ -132,6 +134,8 @@ ARCHIVE = Bucket("archive", 256 * MIB, writers=("renderer",), readers=("renderer
 STATUSES = Bucket("status", 512 * MIB, writers=("aggregator",), readers=("registry", "aggregator"))
 REGISTRY = Bucket("registry", 16 * MIB, writers=("registry",), readers=("registry",))
 # What only the registry has to know: which of its replicas works, and which clusters' keys are revoked.
+LOOKS = Bucket("looks", 256 * MIB, writers=("registry",), readers=("registry",), drops_oldest=True)
+# What agents answered last when somebody looked at an application: trees, differences, live objects, Secrets masked by the edge.
 BUNDLES = ObjectStore("bundles", 2 * GIB, writers=("renderer",), readers=("renderer", "registry"))
 
 HUB = Topology(
@@ -151,6 +155,7 @@ HUB = Topology(
         ARCHIVE,
         STATUSES,
         REGISTRY,
+        LOOKS,
     ),
     object_stores=(BUNDLES,),
 )

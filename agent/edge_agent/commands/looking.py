@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from edge_agent.applications.bundle import Bundle
 from edge_agent.applications.differences import differences, shown
 from edge_agent.cluster import ClusterError, Key, Kind, NotFound, Object, Transient, UnknownKind
-from edge_agent.commands.arguments import CannotDo, resource, selector, texts
+from edge_agent.commands.arguments import CannotDo, resource, selector, text, texts
 from edge_agent.tree import belongs, orphan_warning, resource_tree
 from outrider.manifests.mask import masked
 from outrider.names import AppName, from_token
@@ -60,8 +60,12 @@ async def diff(command: Command, site: Site) -> dict[str, Any]:
 
 
 async def manifest(command: Command, site: Site) -> dict[str, Any]:
-    """Return one resource as it is and as it is desired; a descendant of the application's objects too."""
+    """Return one resource as it is and as it is desired; a descendant of the application's objects too.
+
+    With `side` live or desired only that one: the hub has the other.
+    """
     state, around = site.about(command)
+    side = text(command.arguments, "side")
     key = resource(command.arguments)
     desired = await _desired(key, state, around)
     found: dict[str, Any] = {}
@@ -73,8 +77,9 @@ async def manifest(command: Command, site: Site) -> dict[str, Any]:
     except CannotDo:
         if desired is None:
             raise
-    hidden = masked(desired, live)
-    return {"desired": shown(hidden[0]), "live": shown(hidden[1])} | found
+    # Together, also where one is left out: that two values differ can be told from either.
+    sides = dict(zip(("desired", "live"), map(shown, masked(desired, live)), strict=True))
+    return {name: one for name, one in sides.items() if side in ("", name)} | found
 
 
 async def live_of(key: Key, state: State, around: Surroundings) -> Object:

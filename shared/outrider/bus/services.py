@@ -20,6 +20,8 @@ log = structlog.get_logger()
 
 CONCURRENT_MAX = 64
 # Requests of one group that one process works on at a time; further ones wait.
+ANSWER_MAX_BYTES = codec.MESSAGE_MAX_BYTES - (8 << 10)
+# The server takes no larger message; without an answer, who asked would wait for one.
 ERROR_CODE = "Nats-Service-Error-Code"
 ERROR_TEXT = "Nats-Service-Error"
 REFUSED = "400"
@@ -95,7 +97,11 @@ async def _answer(endpoint: Endpoint, request: Request) -> None:
         log.exception("request failed", endpoint=endpoint.name)
         await _respond_error(request, FAILED, "the hub met an error of its own; its log says more")
     else:
-        await _quietly(request.respond(answer))
+        if len(answer) > ANSWER_MAX_BYTES:
+            log.error("answer too large", endpoint=endpoint.name, bytes=len(answer))
+            await _respond_error(request, FAILED, "the answer is larger than a message may be: ask for less")
+        else:
+            await _quietly(request.respond(answer))
 
 
 def _arguments(data: bytes) -> dict[str, Any]:

@@ -45,7 +45,7 @@ def _bucket(bucket: Bucket) -> dict[str, Any]:
         # Many keys with one wait for the disk: ten times as many writes a second.
         "allow_atomic": True,
         "deny_delete": True,
-        "discard": "new",
+        "discard": "old" if bucket.drops_oldest else "new",
     }
 
 

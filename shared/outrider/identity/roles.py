@@ -57,7 +57,7 @@ CLAIMS_WRITER = Permissions(publish=("$SYS.REQ.CLAIMS.UPDATE",), subscribe=("_IN
 _SERVICE_DISCOVERY = ("$SRV.>",)
 _OWN_SUBJECTS: dict[Role, Permissions] = {
     "registry": Permissions(
-        publish=("hub.render.*.*", subjects.ALL_DESIRED, subjects.ALL_COMMANDS),
+        publish=("hub.render.*.*", "hub.status.*", subjects.ALL_DESIRED, subjects.ALL_COMMANDS),
         subscribe=("hub.registry.>", subjects.ALL_RESYNC, subjects.ALL_REPLIES, *_SERVICE_DISCOVERY),
     ),
     "renderer": Permissions(
