@@ -29,6 +29,9 @@ COMMANDS = {
     ),
     "settings": Lazy("outrider_cli.settings", "settings", "Look at and change what holds for the whole hub."),
     "import": Lazy("outrider_cli.importing.group", "import_", "Take over what another system manages."),
+    "journal": Lazy(
+        "outrider_cli.journal", "journal", "Tell what happened on a cluster, also while it was away."
+    ),
     "status": Lazy("outrider_cli.status", "status", "Show the whole fleet: clusters and applications."),
     "completion": Lazy(
         "outrider_cli.completion", "completion", "Print what a shell needs to complete commands."

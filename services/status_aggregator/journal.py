@@ -52,15 +52,18 @@ class JournalReader:
         self._js, self._rejections = js, rejections
 
     async def read(
-        self, cluster: ClusterName, *, app: str, before: Place | None, limit: int
+        self, cluster: ClusterName, *, apps: frozenset[str], before: Place | None, limit: int
     ) -> tuple[list[Told], bool]:
-        """Return the last `limit` entries before a place, oldest first, and whether there are older ones."""
+        """Return the last `limit` entries before a place, oldest first, and whether there are older ones.
+
+        `apps`: of which applications, "" being the cluster as a whole; none named: of all.
+        """
         found: dict[tuple[Place, bool], Told] = {}
         seq = 1
         while True:
             stored = await self._js.following(JOURNAL.name, subjects.journal(cluster), seq, READ_BATCH)
             for told in self._told(cluster, stored):
-                if app in ("", told.app) and (before is None or told.place < before):
+                if (not apps or told.app in apps) and (before is None or told.place < before):
                     found[told.place, told.kind == "gap"] = told
             if len(stored) < READ_BATCH:
                 break

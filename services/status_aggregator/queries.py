@@ -167,15 +167,20 @@ class Queries:
         return cluster_item(self._registered(text(asked, "name")), self._passed_ms)
 
     async def journal(self, asked: dict[str, Any]) -> dict[str, Any]:
-        """Tell what happened: {cluster | name of an application, before?, limit?} -> how far it may be trusted, {items: oldest first,
-        previous}.
+        """Tell what happened: {cluster | name of an application | both, before?, limit?} -> how far it may be trusted, {items: oldest
+        first, previous}.
 
-        Times are by the hub's clock, as far as the offset between the two is known now.
+        With both, what happened there to an application, known or not, and to the cluster as a whole. Times are by the hub's clock, as
+        far as the offset between the two is known now.
         """
-        app = self._known_app(asked) if asked.get("name") else ""
-        cluster = self._view.cluster_of(app) if app else self._registered(text(asked, "cluster"))
+        app = text(asked, "name")
+        if asked.get("cluster"):
+            cluster = self._registered(text(asked, "cluster"))
+            apps = frozenset({app, ""} if app else ())
+        else:
+            cluster, apps = self._view.cluster_of(self._known_app(asked)), frozenset({app})
         before = place_of(asked.get("before"))
-        found, more = await self._journal.read(cluster.name, app=app, before=before, limit=limit(asked))
+        found, more = await self._journal.read(cluster.name, apps=apps, before=before, limit=limit(asked))
         offset_ms = cluster.edge.clock_offset_ms if cluster.edge else 0
         page = Page(LIMIT_MAX)
         for told in reversed(found):
@@ -183,7 +188,7 @@ class Queries:
                 more = True
                 break
         items = page.answer(more=False)["items"][::-1]
-        word = self._last_word_of(app) if app else last_word.of_cluster(cluster, self._passed_ms)
+        word = last_word.of_cluster(cluster, self._passed_ms)
         previous = items[0]["place"] if more and items else None
         return {"cluster": cluster.name, "name": app, **word, "items": items, "previous": previous}
 

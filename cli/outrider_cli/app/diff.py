@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import difflib
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from outrider_cli.app import last_known
 from outrider_cli.app.names import kind_text, place_text, selector_text
 from outrider_cli.app.options import RESOURCE_FORM, name_argument, selector
 from outrider_cli.asking import asking
@@ -42,6 +44,7 @@ _STATES = {"added": "is missing on the cluster", "removed": "is not in Git", "mo
     default=True,
     help="Whether differences make the exit status 1. [default: yes]",
 )
+@last_known.live_option
 @hub_option
 @objects_option
 def diff(
@@ -49,26 +52,36 @@ def diff(
     resource: dict[str, str] | None,
     fields: bool,
     exit_code: bool,
+    live: bool,
     state: Path | None,
     output: Format,
 ) -> None:
     """Show how application NAME on its cluster (-) differs from what is desired (+).
 
     What is ignored by the application's ignoreDifferences is left out. Exit status 1 if there are differences. Its cluster is
-    asked, and must be online.
+    asked; where it does not answer, what is known last is shown, and said to be so.
     """
 
     async def asked(hub: Hub) -> dict[str, Any]:
-        return await hub.registry("app.diff", name=name, resource=resource)
+        return await hub.registry("app.diff", name=name, resource=resource, live=live or None)
 
-    answer = asking(state, asked)
+    answer, now = asking(state, asked), datetime.now().astimezone()
     found = list(answer["resources"])
+    last_known.note_age(answer, now)
     if answer.get("truncated"):
         note("note: there is more than fits an answer; --resource shows one object")
     draw = as_fields if fields else as_lines
-    emit(answer, output, lambda: draw(found), names=(selector_text(one) for one in found))
+    emit(
+        answer, output, lambda: _drawn(answer, draw(found), now), names=(selector_text(one) for one in found)
+    )
     if found and exit_code:
         raise Reported
+
+
+def _drawn(answer: dict[str, Any], drawn: RenderableType, now: datetime) -> RenderableType:
+    from rich.console import Group
+
+    return Group(*last_known.heading(answer, now), drawn)
 
 
 def as_lines(found: list[dict[str, Any]]) -> RenderableType:
@@ -86,6 +99,10 @@ def _lines(resource: dict[str, Any]) -> Iterator[Text]:
         yield from _fields(resource)
         return
     yield _title(resource)
+    if resource.get("state") == "modified" and not resource.get("live"):
+        # Nobody knows what is there: what is desired is no addition to it.
+        yield from (_line(f"  {line}") for line in _yaml(resource.get("desired")))
+        return
     live, desired = (_yaml(resource.get(side)) for side in ("live", "desired"))
     # The first two lines of a unified diff name files, which these are not.
     for line in list(difflib.unified_diff(live, desired, lineterm=""))[2:]:
@@ -95,6 +112,8 @@ def _lines(resource: dict[str, Any]) -> Iterator[Text]:
 def _title(resource: dict[str, Any]) -> Text:
     state = str(resource.get("state") or "modified")
     message = f": {resource['message']}" if resource.get("message") else ""
+    if resource.get("live_as_of"):
+        message += f" (values as of {resource['live_as_of']})"
     what = f"{kind_text(resource)} {place_text(resource)} {_STATES.get(state, state)}{message}"
     return styled(f"=== {what} ===", "bold")
 

@@ -1,4 +1,4 @@
-"""`outrider app tree`: an application's objects and what belongs to them, as its cluster has them now."""
+"""`outrider app tree`: an application's objects and what belongs to them, as its cluster has them, or had them last."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from outrider_cli import freshness
-from outrider_cli.app import branches, history
+from outrider_cli.app import branches, history, last_known
 from outrider_cli.app.names import kind_text, place_text, selector_text
 from outrider_cli.app.options import name_argument
 from outrider_cli.asking import asking
@@ -32,25 +32,27 @@ if TYPE_CHECKING:
 @click.option(
     "--orphaned", is_flag=True, help="Also objects in its namespaces that belong to no application."
 )
+@last_known.live_option
 @hub_option
 @objects_option
-def tree(name: str, orphaned: bool, state: Path | None, output: Format) -> None:
+def tree(name: str, orphaned: bool, live: bool, state: Path | None, output: Format) -> None:
     """Draw the objects of application NAME and what belongs to them, with health, images and age.
 
-    Its cluster is asked, and must be online.
+    Its cluster is asked. Where it does not answer, what is known last is drawn, and said to be so.
     """
 
     async def asked(hub: Hub) -> dict[str, Any]:
-        return await hub.registry("app.tree", name=name)
+        return await hub.registry("app.tree", name=name, live=live or None)
 
-    answer = asking(state, asked)
+    answer, now = asking(state, asked), datetime.now().astimezone()
     nodes, strays = list(answer["nodes"]), list(answer.get("orphaned") or ()) if orphaned else []
+    last_known.note_age(answer, now)
     _note_gaps(answer)
     emit(
         {**answer, "nodes": nodes, "orphaned": strays},
         output,
-        lambda: as_table(nodes, strays),
-        wide=lambda: as_table(nodes, strays, wide=True),
+        lambda: as_table(answer, nodes, strays, now),
+        wide=lambda: as_table(answer, nodes, strays, now, wide=True),
         names=(selector_text(one) for one in [*nodes, *strays]),
     )
 
@@ -66,33 +68,46 @@ def _note_gaps(answer: dict[str, Any]) -> None:
 
 
 def as_table(
-    nodes: Sequence[dict[str, Any]], strays: Sequence[dict[str, Any]], *, wide: bool = False
+    answer: dict[str, Any],
+    nodes: Sequence[dict[str, Any]],
+    strays: Sequence[dict[str, Any]],
+    now: datetime,
+    *,
+    wide: bool = False,
 ) -> RenderableType:
     """Return the tree, and below it what belongs to nobody."""
     from rich.console import Group
 
-    now = datetime.now().astimezone()
+    is_old = last_known.is_last_known(answer)
     titles = ["OBJECT", "HEALTH", "AGE", *(["UID"] if wide else ()), "IMAGES, MESSAGE"]
     parts: list[RenderableType] = [
-        table(titles, _rows(nodes, now, wide=wide)) if nodes else styled("No objects.", "")
+        *last_known.heading(answer, now),
+        table(titles, _rows(nodes, now, wide=wide, is_old=is_old)) if nodes else styled("No objects.", ""),
     ]
     if strays:
         titles = ["ORPHANED", *titles[1:]]
-        parts += ["", table(titles, _rows(strays, now, wide=wide))]
+        parts += ["", table(titles, _rows(strays, now, wide=wide, is_old=is_old))]
     return Group(*parts)
 
 
-def _rows(nodes: Sequence[dict[str, Any]], now: datetime, *, wide: bool) -> Iterator[list[str | Text]]:
+def _rows(
+    nodes: Sequence[dict[str, Any]], now: datetime, *, wide: bool, is_old: bool
+) -> Iterator[list[str | Text]]:
     for stem, node in branches.lines(nodes):
         health = node.get("health") or {}
         yield [
             # Lines of a tree begin with blanks that count.
             _raw(stem + visible_line(f"{kind_text(node)} {place_text(node)}")),
-            freshness.state(str(health.get("status") or "")),
+            _health(str(health.get("status") or ""), is_old=is_old),
             _age(node.get("created_at"), now),
             *([str(node.get("uid") or "")] if wide else ()),
             "; ".join(_said(node)),
         ]
+
+
+def _health(word: str, *, is_old: bool) -> Text:
+    """Return a word in its colour; one that was so when it was last heard is never green."""
+    return styled(word, freshness.STALE) if is_old else freshness.state(word)
 
 
 def _raw(text: str) -> Text:
@@ -105,6 +120,8 @@ def _said(node: dict[str, Any]) -> Iterator[str]:
     images = [str(one) for one in node.get("images") or ()]
     if images:
         yield ", ".join(images)
+    if node.get("sync") == "OutOfSync":
+        yield "OutOfSync"
     for one in node.get("info") or ():
         yield f"{one.get('name')}: {one.get('value')}" if isinstance(one, dict) else str(one)
     if message := (node.get("health") or {}).get("message"):

@@ -18,7 +18,7 @@ from outrider.tasks import background
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 PASSED_ON = (
-    "terminate", "refresh", "rollback", "tree", "diff", "manifest", "actions", "action", "approve",
+    "terminate", "refresh", "rollback", "tree", "diff", "manifest", "manifests", "actions", "action", "approve",
 )  # fmt: skip
 NOW_MS = 1_760_000_000_000
 
@@ -63,6 +63,8 @@ class Services:
     statuses: dict[str, dict[str, Any]] = field(default_factory=dict)
     presences: list[dict[str, Any]] = field(default_factory=list)
     resources: list[dict[str, Any]] = field(default_factory=list)
+    journal: list[dict[str, Any]] = field(default_factory=list)
+    # oldest first
     asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     late: int = 0
     # how many times an application is refused before the registry has taken in what it wrote before
@@ -369,6 +371,15 @@ class Services:
     async def _refresh_edges(self, arguments: dict[str, Any]) -> Any:
         return {"clusters": self.edges.get(arguments.get("url", ""), 0)}
 
+    async def _journal(self, arguments: dict[str, Any]) -> Any:
+        found = await self._presence({"name": arguments["cluster"]})
+        apps = {arguments["name"], ""} if arguments.get("name") else None
+        entries = [one for one in self.journal if apps is None or one["app"] in apps]
+        older = [one for one in entries if not arguments.get("before") or one["place"] < arguments["before"]]
+        items = older[-min(self.page, arguments["limit"]) :]
+        previous = items[0]["place"] if len(older) > len(items) else None
+        return {**found, "cluster": arguments["cluster"], "items": items, "previous": previous}
+
     async def _refresh(self, arguments: dict[str, Any]) -> Any:
         if arguments.get("url") in self.edges_alone:
             raise RequestRefused(f"no application uses repository {arguments['url']!r}")
@@ -392,7 +403,7 @@ class Services:
         for word, kind in (("project", "AppProject"), ("set", "ApplicationSet")):
             registry |= {f"{word}.{verb}": handle for verb, handle in self._others(kind).items()}
         status = {
-            "apps": self.statuses_page, "app": self.one_status, "summary": self.summary, "clusters": self._presences,
+            "journal": self._journal, "apps": self.statuses_page, "app": self.one_status, "summary": self.summary, "clusters": self._presences,
             "cluster": self._presence, "resources": self._resources,
         }  # fmt: skip
         return {

@@ -218,8 +218,19 @@ async def test_manifests_are_printed_desired_or_live(web: Services, outrider: Ou
         manifest = {"apiVersion": "v1", "kind": one["kind"], "metadata": {"name": one["name"]}}
         web.answers["manifest", one["name"]] = {"desired": manifest, "live": {**manifest, "status": {}}}
     web.answers["manifest", "settings"]["live"] = None
-    both = (await outrider("app", "manifests", "web")).stdout
-    assert both.count("---") == 2
+    items = [web.answers["manifest", name]["desired"] for name in ("web", "settings")]
+    web.answers["manifests"] = {
+        "items": items,
+        "next": None,
+        "left_out": ["Secret shop/huge"],
+        "source": "hub",
+    }
+    both = await outrider("app", "manifests", "web")
+    assert both.stdout.count("---") == 2
+    assert both.stderr == "note: Secret shop/huge is larger than an answer may be\n"
+    chosen = await outrider("app", "manifests", "web", "--resource", "apps:Deployment:shop/web")
+    assert chosen.stdout.startswith("apiVersion: v1\nkind: Deployment\n")
+    assert asked(web, "manifest")["side"] == "desired"
     live = await outrider("app", "manifests", "web", "--live", "-o", "json")
     assert [one["metadata"]["name"] for one in json.loads(live.stdout)["items"]] == ["web"]
     assert ":ConfigMap:shop/settings is not on the cluster" in live.stderr
@@ -268,6 +279,7 @@ async def test_terminal_escapes_of_an_agent_are_written_out(web: Services, outri
         "resources": [{**evil, "state": EVIL, "live": {EVIL: EVIL}, "changes": [EVIL, {"path": EVIL}]}]
     }
     web.answers["manifest"] = {"desired": {EVIL: EVIL}}
+    web.answers["manifests"] = {"items": [{EVIL: EVIL}], "next": None, "left_out": [EVIL]}
     web.answers["actions"] = [{"name": EVIL}]
     for command in (
         ["resources"],
