@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+import yaml
 from tests.integration.cli.conftest import Ended, Outrider
 from tests.integration.cli.hub_process import WITHIN_S, up
 from tests.integration.rendering.repositories import Repository
@@ -225,7 +226,7 @@ async def test_the_manifest_of_an_agent_is_taken_by_kubernetes_without_a_warning
         status, stdout, stderr = await kubectl(tmp_path, "apply", "-f", "-", *options, stdin=manifest)
         assert status == 0, stderr
         assert "Warning: v1" not in stderr
-        assert len(stdout.splitlines()) == 7
+        assert len(stdout.splitlines()) == len(list(yaml.safe_load_all(manifest)))
     found = await kubectl(
         tmp_path, "-n", "outrider", "get", "deployment/outrider-agent", "-o", "name", stdin=""
     )
