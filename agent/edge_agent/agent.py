@@ -34,7 +34,7 @@ async def run(
     """Run the agent. Ends only by cancellation or by the first loop that fails."""
     rng = rng or random.SystemRandom()
     identity = credentials.load(settings.credentials)
-    bus = credentials.bus_settings(settings.credentials, settings.servers)
+    bus = settings.pinging(credentials.bus_settings(settings.credentials, settings.servers))
     with opened(settings.replica) as database:
         replica = Replica.over(database, round(clock() * 1000))
         access = Access(settings.kubeconfig, settings.context)

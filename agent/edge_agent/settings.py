@@ -8,9 +8,12 @@ from edge_agent.applications import Settings as ApplicationSettings
 from edge_agent.link.budget import Limits
 from edge_agent.link.outbound import OutboundSettings
 from edge_agent.rendering.settings import RenderingSettings
+from outrider.bus import BusSettings
 
 DEFAULT_STATE = "/var/lib/outrider"
 OF_THE_POD = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+PONG_LEAST_S = 5.0
+# Two round trips over a satellite, and time to spare.
 
 
 class InvalidSetting(Exception):
@@ -33,6 +36,9 @@ class Settings:
     # OUTRIDER_CONTEXT: of the kubeconfig
     outbound: OutboundSettings = field(default_factory=OutboundSettings)
     # OUTRIDER_HEARTBEAT: seconds between words to the hub when nothing changes (1800)
+    ping_s: float = BusSettings.ping_interval_s
+    # OUTRIDER_PING: seconds between questions to the hub whether it is there (110): a link that died without a word is noticed within
+    # this and 30 s; 110 s cost 0.2 MB a day
     link: Limits = field(default_factory=Limits)
     # OUTRIDER_BYTES_PER_SECOND, OUTRIDER_BYTES_PER_DAY: what the link may carry; unset: as much as it can
     time_zone: str = ""
@@ -44,6 +50,11 @@ class Settings:
     # comma separated; OUTRIDER_LOCAL_REPOSITORIES=1: file:// and private networks may be read
     applications: ApplicationSettings = field(default_factory=ApplicationSettings)
     # OUTRIDER_WAVE_DELAY, OUTRIDER_SYNC_TIMEOUT: seconds between the waves of a sync (0.5), and that one may take (0: no end)
+
+    def pinging(self, bus: BusSettings) -> BusSettings:
+        """Return how to connect, with this site's pings. An answer may take a satellite's time, however often it is asked for."""
+        pong_s = min(bus.pong_timeout_s, max(self.ping_s, PONG_LEAST_S))
+        return replace(bus, ping_interval_s=self.ping_s, pong_timeout_s=pong_s)
 
     @property
     def replica(self) -> Path:
@@ -73,6 +84,7 @@ class Settings:
             outbound=OutboundSettings(
                 heartbeat_s=_number("OUTRIDER_HEARTBEAT", "seconds") or OutboundSettings.heartbeat_s
             ),
+            ping_s=_number("OUTRIDER_PING", "seconds") or BusSettings.ping_interval_s,
             link=_limits(),
             time_zone=os.environ.get("OUTRIDER_TIME_ZONE", ""),
             namespace=_namespace(),

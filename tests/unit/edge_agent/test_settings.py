@@ -3,6 +3,8 @@ from pathlib import Path
 import pytest
 
 from edge_agent.settings import InvalidSetting, Settings
+from outrider.bus import BusSettings
+from outrider.bus.model import User
 
 
 @pytest.fixture(autouse=True)
@@ -24,12 +26,22 @@ def test_what_is_set_counts(monkeypatch: pytest.MonkeyPatch) -> None:
         ("WAVE_DELAY", "0"),
         ("SYNC_TIMEOUT", "900"),
         ("TIME_ZONE", "Europe/Berlin"),
+        ("PING", "20"),
     ):
         monkeypatch.setenv(f"OUTRIDER_{name}", value)
     settings = Settings.from_environment()
     assert (settings.link.bytes_per_s, settings.link.bytes_per_day) == (1200.5, 300_000)
     assert (settings.applications.wave_delay_s, settings.applications.sync_timeout_s) == (0.0, 900.0)
     assert settings.time_zone == "Europe/Berlin"
+
+
+@pytest.mark.parametrize(("ping", "pong_s"), [("", 30), ("20", 20), ("1", 5)])
+def test_an_answer_to_a_ping_may_take_until_the_next_but_never_less_than_a_satellite_needs(
+    monkeypatch: pytest.MonkeyPatch, ping: str, pong_s: float
+) -> None:
+    monkeypatch.setenv("OUTRIDER_PING", ping)
+    bus = Settings.from_environment().pinging(BusSettings((), lambda: User("", "", "")))
+    assert (bus.ping_interval_s, bus.pong_timeout_s) == (float(ping or 110), pong_s)
 
 
 @pytest.mark.parametrize(
