@@ -158,7 +158,7 @@ class Mender:
         apps = None if want.apps is None else sorted(AppName(from_token(app)) for app in want.apps)
         self.asked += 1
         log.info("asking for whole documents", cluster=cluster, apps=len(apps) if apps is not None else "all")
-        command = Command(self._connection.unique_name(), {"apps": apps})
+        command = Command(self._connection.unique_token(), {"apps": apps})
         try:
             await self._connection.publish(subjects.command(cluster, "status"), command.pack())
         except Disconnected as error:

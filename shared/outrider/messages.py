@@ -6,6 +6,8 @@ from typing import Any, ClassVar, NamedTuple
 from outrider.codec import MalformedMessage, Message
 from outrider.names import AppName
 
+REQUEST_ID_MAX_CHARS = 64
+
 
 class Generation(NamedTuple):
     """Orders a cluster's Desired records: `counter` grows by one a record, `epoch` by one when a hub was restored."""
@@ -158,7 +160,13 @@ class Command(Message):
     """A request to an agent; answered by `CommandReply` on `fleet.<cluster>.reply.<request_id>`."""
 
     request_id: str
+    # becomes a token of the answer's subject, also where nobody waits for one: agents refuse what can't
     arguments: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def has_token(self) -> bool:
+        """Whether its id can be a token of a subject."""
+        return self.request_id.isalnum() and len(self.request_id) <= REQUEST_ID_MAX_CHARS
 
 
 @dataclass(frozen=True)

@@ -176,6 +176,6 @@ def _refusal(sentence: str) -> bytes:
 
 
 def _request_id(command: Command) -> str:
-    if not command.request_id.isalnum() or len(command.request_id) > 64:
+    if not command.has_token:
         raise MalformedMessage("Command.request_id: not a token")
     return command.request_id

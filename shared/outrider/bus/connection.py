@@ -184,7 +184,11 @@ class Connection:
 
     def unique_name(self) -> str:
         """Return a name for something short-lived at the server."""
-        return f"{self.name}-{self._rng.getrandbits(64):x}"
+        return f"{self.name}-{self.unique_token()}"
+
+    def unique_token(self) -> str:
+        """Return letters and digits that nobody else has."""
+        return f"{self._rng.getrandbits(64):x}"
 
     async def subscribe(self, subject: str, handler: Handler, *, queue: str = "") -> None:
         """Call `handler` for each message, one at a time, for as long as the connection object lives."""

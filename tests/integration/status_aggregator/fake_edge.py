@@ -36,7 +36,10 @@ class FakeEdge:
         return await self._js.publish(subjects.status(self.cluster), data)
 
     async def _on_command(self, message: Message) -> None:
-        apps = Command.unpack(message.data).arguments["apps"]
+        command = Command.unpack(message.data)
+        # What an agent refuses, it does not answer.
+        assert command.has_token, command.request_id
+        apps = command.arguments["apps"]
         self.model.asked(None if apps is None else [token(app) for app in apps])
         await self.flush()
         self.asked.put_nowait(apps)
