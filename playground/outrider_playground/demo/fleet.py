@@ -1,7 +1,7 @@
 """The demo's fleet: one hub, edges behind links, one repository, three applications on each edge."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,7 +77,7 @@ class ThreeNodeFleet(Fleet):
 
 @asynccontextmanager
 async def running_fleet(
-    folder: Path, edges: int, say: Callable[[str], None], **settings: str
+    folder: Path, edges: int, say: Callable[[str], None], settings: Mapping[str, str] | None = None
 ) -> AsyncIterator[OneNodeFleet]:
     """Start it all, and apply the applications. `settings`: of the agents, by environment variable."""
     say("starting the hub")
@@ -85,7 +85,7 @@ async def running_fleet(
     async with AsyncExitStack() as stack:
         running = running_hub(folder / "hub", *options, log_folder=folder / "logs")
         hub = await stack.enter_async_context(running)
-        repository, started = await _filled(stack, folder, hub, edges, say, settings)
+        repository, started = await _filled(stack, folder, hub, edges, say, settings or {})
         yield OneNodeFleet(folder, hub, repository, started)
 
 
@@ -94,15 +94,16 @@ async def running_fleet_of_three(
     folder: Path,
     edges: int,
     say: Callable[[str], None],
+    settings: Mapping[str, str] | None = None,
+    *,
     options: Options | None = None,
-    **settings: str,
 ) -> AsyncIterator[ThreeNodeFleet]:
     """The same with three NATS nodes."""
     say("starting three NATS nodes, and two of each service")
     async with AsyncExitStack() as stack:
         running = running_three_nodes(folder / "hub", log_folder=folder / "logs", options=options)
         hub = await stack.enter_async_context(running)
-        repository, started = await _filled(stack, folder, hub, edges, say, settings)
+        repository, started = await _filled(stack, folder, hub, edges, say, settings or {})
         yield ThreeNodeFleet(folder, hub, repository, started)
 
 
@@ -112,7 +113,7 @@ async def _filled(
     hub: Hub,
     edges: int,
     say: Callable[[str], None],
-    settings: dict[str, str],
+    settings: Mapping[str, str],
 ) -> tuple[Repository, list[Edge]]:
     repository = await asyncio.to_thread(Repository.create, folder / "repository", content.files())
     names = [f"edge-{n}" for n in range(1, edges + 1)]
@@ -126,7 +127,7 @@ async def _filled(
 
 
 async def _started(
-    stack: AsyncExitStack, folder: Path, hub: Hub, name: str, settings: dict[str, str]
+    stack: AsyncExitStack, folder: Path, hub: Hub, name: str, settings: Mapping[str, str]
 ) -> Edge:
     credentials = folder / f"{name}.creds"
     await hub.outrider(

@@ -40,6 +40,20 @@ class Repository:
             str(self.folder), message=message.encode(), author=AUTHOR, committer=AUTHOR
         ).decode()
 
+    def remove(self, paths: list[str], message: str) -> str:
+        """Remove files and commit; return the commit's SHA."""
+        porcelain.remove(str(self.folder), [str(self.folder / path) for path in paths])
+        return porcelain.commit(
+            str(self.folder), message=message.encode(), author=AUTHOR, committer=AUTHOR
+        ).decode()
+
+    def rewrite(self, back: int) -> str:
+        """Take the last commits back, as a force push does; return the commit that the branch is at."""
+        with Repo(str(self.folder)) as repo:
+            walked = [entry.commit.id for entry in repo.get_walker(max_entries=back + 1)]
+            porcelain.reset(repo, "hard", walked[-1])
+        return walked[-1].decode()
+
     def replace(self, path: str, old: str, new: str, message: str) -> str:
         """Change text in one file and commit; ValueError if the text is not there."""
         text = (self.folder / path).read_text()

@@ -101,3 +101,20 @@ async def test_discovery_can_fail_as_well(cluster: SimulatedCluster, http: Http)
     await until(lambda: cluster.state.catalog.of_kind("example.com/v1", "Widget") is not None)
     _, groups = await http("GET", "/apis")
     assert "example.com" in [each["name"] for each in groups["groups"]]
+
+
+async def test_an_api_goes_down_whatever_is_being_asked(cluster: SimulatedCluster, http: Http) -> None:
+    rule = cluster.faults.delay(60, "list", "configmaps")
+    async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+        asked = tasks.create_task(_refused(http), name="ask")
+        await until(lambda: rule.hits > 0)
+        await cluster.go_down()
+        await asked
+    cluster.faults.clear()
+    await cluster.come_back()
+    assert (await http("GET", MAPS))[0] == 200
+
+
+async def _refused(http: Http) -> None:
+    with pytest.raises(aiohttp.ClientError):
+        await http("GET", MAPS)

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 _AGGREGATED: Final = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 _HEALTH: Final = ("healthz", "livez", "readyz")
 _LARGEST_BODY_BYTES: Final = 3 * 1024 * 1024
+_SHUTDOWN_S: Final = 0.01
+"""For requests that are being answered. aiohttp takes 0 for ever, and a watch that has just begun has no end."""
 
 
 def _sized_request(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
@@ -74,7 +76,7 @@ class ApiServer:
         self._server.close()
         for watch in list(self.watches):
             watch.end(drop=True)
-        await self._web.shutdown(0)
+        await self._web.shutdown(_SHUTDOWN_S)
         self._server = None
 
     def _end_unserved(self) -> None:
