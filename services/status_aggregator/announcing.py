@@ -62,7 +62,10 @@ class Announcing:
         changed = {c: self._presence.connections.is_online(c) for c in clusters if self._has_changed(c)}
         turns = {c: _turn(self._edges.get(c)) for c in changed}
         told = [
-            events.of_presence(c, online=online, turn=turns[c], at_ms=now_ms) for c, online in changed.items()
+            events.of_presence(
+                c, online=online, turn=turns[c], at_ms=now_ms, heard_at_ms=self._edges.get(c).heard_at_ms
+            )
+            for c, online in changed.items()
         ]
         await self._events.write([Put(event.subject, event.body, event.headers) for event in told])
         await self._edges.write(

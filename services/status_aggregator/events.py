@@ -78,12 +78,22 @@ def _rfc3339(at_ms: int) -> str:
     return text.replace("+00:00", "Z")
 
 
-def of_change(cluster: ClusterName, epoch: int, seq: int, change: Change, at_ms: int) -> Iterator[Event]:
-    """Yield what the change of one document means to others. Before its first document an application's health is Unknown."""
+def of_change(
+    cluster: ClusterName, epoch: int, seq: int, change: Change, at_ms: int, observed_at_ms: int
+) -> Iterator[Event]:
+    """Yield what the change of one document means to others. Before its first document an application's health is Unknown.
+
+    `at_ms`: when the hub heard it; `observed_at_ms`: when the edge said it, by the hub's clock.
+    """
     if change.state is None:
         return
     before, after = change.before.marks if change.before else NO_MARKS, change.after.marks
-    data = {"sync": after.sync, "health": after.health, "revision": change.state.sync.revision}
+    data = {
+        "sync": after.sync,
+        "health": after.health,
+        "revision": change.state.sync.revision,
+        "observedAt": _rfc3339(observed_at_ms),
+    }
     if before.health != after.health:
         changed = {**data, "before": before.health}
         yield Event(cluster, change.app, "health-changed", (epoch, seq), at_ms, changed)
@@ -93,8 +103,14 @@ def of_change(cluster: ClusterName, epoch: int, seq: int, change: Change, at_ms:
         yield Event(cluster, change.app, name, (epoch, seq), at_ms, finished)
 
 
-def of_presence(cluster: ClusterName, *, online: bool, turn: int, at_ms: int) -> Event:
-    """Return the event of a cluster that came or went; `turn` orders it among those of its cluster."""
+def of_presence(cluster: ClusterName, *, online: bool, turn: int, at_ms: int, heard_at_ms: int) -> Event:
+    """Return the event of a cluster that came or went; `turn` orders it among those of its cluster.
+
+    What is known of one that is back is fresh only once it has spoken. `heard_at_ms`: when it did last; 0: never.
+    """
     name = "cluster-online" if online else "cluster-offline"
-    data = {"presence": "online" if online else "offline"}
+    freshness = "unknown" if not heard_at_ms else "stale" if online else "offline"
+    data = {"presence": "online" if online else "offline", "freshness": freshness}
+    if heard_at_ms:
+        data["heardAt"] = _rfc3339(heard_at_ms)
     return Event(cluster, NO_APP, name, (turn, 0), at_ms, data)

@@ -173,7 +173,9 @@ class Ingest:
             pending.said(Key(cluster, app), Gone())
         for change in folded.changes:
             pending.said(Key(cluster, change.app), Word(change.after, observed_ms, received_ms, change.state))
-            pending.events += events.of_change(cluster, batch.epoch, batch.seq, change, received_ms)
+            pending.events += events.of_change(
+                cluster, batch.epoch, batch.seq, change, received_ms, observed_ms
+            )
         for app, kind in folded.refused:
             pending.said(Key(cluster, app), Refused(kind, received_ms))
         pending.edges[cluster] = {

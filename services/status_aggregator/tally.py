@@ -45,6 +45,8 @@ class Cluster:
     # where it is counted itself; None: it is not registered
     heard_ms: int | None = None
     # when its last word came, in passed time; None: never, or nobody knows when
+    connected_ms: int | None = None
+    # since when it has been online, in passed time; None: it is not, or nobody knows
     is_seen_away: bool = False
     # the server lists no connection of it, whatever its record says
     is_timed: bool = False
@@ -93,7 +95,11 @@ class Tally:
     def judge(self, cluster: Cluster, passed_ms: int) -> None:
         """Bring a cluster's freshness up to date, and with it that of its applications."""
         found = freshness(
-            cluster.presence, cluster.age_ms(passed_ms), self._limits, is_heard=bool(cluster.heard_at_ms)
+            cluster.presence,
+            cluster.age_ms(passed_ms),
+            self._limits,
+            connected_for_ms=None if cluster.connected_ms is None else passed_ms - cluster.connected_ms,
+            is_heard=bool(cluster.heard_at_ms),
         )
         if found != cluster.freshness:
             for shown, number in cluster.counts.items():

@@ -129,9 +129,12 @@ class View:
         cluster = self._known(name)
         before, cluster.edge = cluster.edge, edge
         if edge is None:
-            cluster.heard_ms = None
-        elif before is None or _word(before) != _word(edge):
-            cluster.heard_ms = _heard_ms(edge, now, is_live=is_live)
+            cluster.heard_ms = cluster.connected_ms = None
+        else:
+            if before is None or _word(before) != _word(edge):
+                cluster.heard_ms = _heard_ms(edge, now, is_live=is_live)
+            if before is None or before.turn != edge.turn or before.online != edge.online:
+                cluster.connected_ms = _connected_ms(edge, cluster.heard_ms, now, is_live=is_live)
         self.tally.judge(cluster, now.passed_ms)
 
     def put_connected(self, name: ClusterName, now: Moment, *, is_connected: bool) -> None:
@@ -233,3 +236,13 @@ def _heard_ms(edge: EdgeRecord, now: Moment, *, is_live: bool) -> int | None:
         return now.passed_ms - edge.heard_late_ms
     ago_ms = now.unix_ms - edge.heard_at_ms
     return None if ago_ms < -FUTURE_MS else now.passed_ms - max(ago_ms, edge.heard_late_ms)
+
+
+def _connected_ms(edge: EdgeRecord, heard_ms: int | None, now: Moment, *, is_live: bool) -> int | None:
+    """Return since when a cluster has been online, in passed time."""
+    if not edge.online:
+        return None
+    if is_live or heard_ms is None:
+        return now.passed_ms
+    # One clock told both times, whatever this one says.
+    return heard_ms + edge.since_ms - edge.heard_at_ms

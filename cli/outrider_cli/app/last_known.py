@@ -55,7 +55,8 @@ def heading(answer: Mapping[str, Any], now: datetime) -> list[Text | str]:
     if not is_last_known(answer):
         return []
     told = when(answer, now)
-    return [styled(f"{told[0].upper()}{told[1:]}{_basis(answer)}", freshness.STALE), ""]
+    lines = [f"{told[0].upper()}{told[1:]}{_basis(answer)}", *_undelivered(answer)]
+    return [*(styled(line, freshness.STALE) for line in lines), ""]
 
 
 def note_age(answer: Mapping[str, Any], now: datetime) -> None:
@@ -63,9 +64,17 @@ def note_age(answer: Mapping[str, Any], now: datetime) -> None:
     if not is_last_known(answer):
         return
     note(f"note: not live, but {when(answer, now)}{_basis(answer)}")
-    if undelivered := answer.get("undelivered_revision"):
-        shown = freshness.short_revision(undelivered)
-        note(f"note: revision {shown} has not reached the cluster; what it changes there is not in this")
+    for line in _undelivered(answer):
+        note(f"note: {line}")
+
+
+def _undelivered(answer: Mapping[str, Any]) -> list[str]:
+    revision = freshness.short_revision(answer.get("undelivered_revision"))
+    return (
+        [f"revision {revision} has not reached the cluster: what it changes is not in this"]
+        if revision
+        else []
+    )
 
 
 def _basis(answer: Mapping[str, Any]) -> str:

@@ -75,9 +75,10 @@ async def test_a_difference_of_a_cluster_that_is_away_says_what_is_not_known(
     assert ended.status == 1
     lines = ended.stdout.splitlines()
     assert lines[0].endswith("37 min ago, cluster offline: by its last status, nobody looked before")
-    assert lines[2] == "=== Deployment.apps shop/web differs: not known ==="
-    assert lines[3] == "  apiVersion: apps/v1"
-    assert not [line for line in lines[3:9] if line.startswith(("+", "-"))]
+    assert lines[1] == f"revision {COMMIT[:7]} has not reached the cluster: what it changes is not in this"
+    assert lines[3] == "=== Deployment.apps shop/web differs: not known ==="
+    assert lines[4] == "  apiVersion: apps/v1"
+    assert not [line for line in lines[4:10] if line.startswith(("+", "-"))]
     assert "=== Deployment.apps shop/menu differs (values as of 2026-03-12T10:00:00Z) ===" in lines
     assert lines[-2:] == ["-a: 1", "+a: 2"]
     assert f"note: revision {COMMIT[:7]} has not reached the cluster" in ended.stderr

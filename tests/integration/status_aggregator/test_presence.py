@@ -10,8 +10,9 @@ from dataclasses import replace
 from typing import Any
 
 from tests.integration.status_aggregator.conftest import WITHIN_S, Fleet, eventually
+from tests.integration.status_aggregator.fake_edge import FakeEdge
 from tests.unit.status_aggregator.clocks import SetClock
-from tests.unit.status_aggregator.edge_model import status
+from tests.unit.status_aggregator.edge_model import EdgeModel, status
 
 from outrider import codec
 from outrider.backoff import Backoff
@@ -204,6 +205,28 @@ async def test_a_hubs_clock_that_is_set_back_keeps_no_word_fresh_and_ends_no_fre
             assert (found["freshness"], found["age_s"]) == ("stale", 200)
             assert (await fleet.ask("summary"))["health"]["Healthy"] == 0
             await edge.flush()
+            await fleet.until("app", lambda app: app["freshness"] == "fresh", name="till")
+
+
+async def test_what_was_said_before_an_outage_is_not_fresh_until_the_cluster_speaks_again(
+    fleet: Fleet,
+) -> None:
+    clock = SetClock()
+    await fleet.apply("till", "shop1")
+    await fleet.register("shop1")
+    async with fleet.aggregator(clock=clock.clock):
+        model = EdgeModel()
+        model.put("till", status("Healthy"))
+        async with connected(fleet.edges["shop1"]) as connection:
+            await FakeEdge(connection, "shop1", model).flush()
+            await fleet.until("app", lambda app: app["freshness"] == "fresh", name="till")
+        await fleet.until("app", lambda app: app["freshness"] == "offline", name="till")
+        clock.passes(37 * 60_000)
+        async with connected(fleet.edges["shop1"]) as connection:
+            found = await fleet.until("app", lambda app: app["presence"] == "online", name="till")
+            assert (found["freshness"], found["age_s"]) == ("stale", 2220)
+            assert (await fleet.ask("summary"))["health"]["Healthy"] == 0
+            await FakeEdge(connection, "shop1", model).flush()
             await fleet.until("app", lambda app: app["freshness"] == "fresh", name="till")
 
 

@@ -109,6 +109,9 @@ async def test_others_are_told_of_syncs_health_and_presence_in_cloud_events(flee
         "events.shop1.shop_till.sync-failed ",
     }
     failed = told["events.shop1.shop_till.sync-failed "]
+    assert failed["data"].pop("observedAt") <= failed["time"]
+    online = told["events.shop1._.cluster-online "]["data"]
+    assert (online["presence"], online["freshness"] in ("unknown", "stale")) == ("online", True)
     assert failed["specversion"] == "1.0"
     assert failed["type"] == "dev.outrider.sync.failed"
     assert failed["subject"] == "clusters/shop1/applications/shop.till"

@@ -29,6 +29,22 @@ def test_a_state_is_fresh_only_while_its_cluster_is_there_and_was_heard_of(
     assert freshness(presence, age_ms, LIMITS, is_heard=is_heard) == expected
 
 
+@pytest.mark.parametrize(
+    ("age_ms", "connected_for_ms", "expected"),
+    [
+        (100_000, 200_000, "fresh"),
+        (100_000, 41_000, "fresh"),
+        (100_000, 39_000, "stale"),
+        (100_000, 0, "stale"),
+        (59_000, 0, "fresh"),
+    ],
+)
+def test_a_word_from_before_an_outage_is_not_fresh_once_its_cluster_is_back(
+    age_ms: int, connected_for_ms: int, expected: str
+) -> None:
+    assert freshness("online", age_ms, LIMITS, connected_for_ms=connected_for_ms) == expected
+
+
 @given(st.integers(-(10**9), 10**9), st.lists(st.integers(0, 5_000), min_size=1, max_size=20))
 def test_the_offset_is_off_by_the_shortest_time_a_batch_was_under_way(
     offset_ms: int, delays_ms: list[int]

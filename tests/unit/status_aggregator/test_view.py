@@ -1,4 +1,5 @@
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from status_aggregator import last_word
 from status_aggregator.counts import cluster_item, fleet_counts
 from status_aggregator.document import HEALTHS, SYNCS, Reported
 from status_aggregator.freshness import FreshnessLimits, freshness
+from status_aggregator.hub_clock import Moment
 from status_aggregator.ordered import OrderedNames
 from status_aggregator.rows import Application, Seen, Wanted, row
 from status_aggregator.view import View
@@ -64,6 +66,8 @@ class Watched:
         self.view = View(LIMITS)
         self.clock = SetClock()
         self.heard_ms: dict[str, int] = {}
+        self.connected_ms: dict[str, int] = {}
+        self.online: dict[str, bool] = {}
         self.seq = 0
 
     def take(self, change: tuple[Any, ...]) -> None:
@@ -78,11 +82,7 @@ class Watched:
                 record = None if server is None else ClusterRecord(cluster, "U", 0, server=server)
                 self.view.put_cluster(cluster, record)
             case "edge", cluster, online:
-                now = self.clock.now()
-                self.seq += 1
-                edge = EdgeRecord(bool(online), now.unix_ms, heard_at_ms=now.unix_ms, seq=self.seq)
-                self.view.put_edge(cluster, None if online is None else edge, now)
-                self.heard_ms[cluster] = self.clock.passed_ms
+                self._speaks(cluster, online)
             case "connected", cluster, connected:
                 self.view.put_connected(cluster, self.clock.now(), is_connected=connected)
             case "seen", cluster, app, health:
@@ -94,6 +94,16 @@ class Watched:
             case "clock", ms:
                 self.clock.is_set(ms)
 
+    def _speaks(self, cluster: ClusterName, online: bool | None) -> None:
+        now = self.clock.now()
+        self.seq += 1
+        edge = EdgeRecord(bool(online), now.unix_ms, heard_at_ms=now.unix_ms, seq=self.seq)
+        self.view.put_edge(cluster, None if online is None else edge, now)
+        self.heard_ms[cluster] = self.clock.passed_ms
+        if self.online.get(cluster) is not True and online:
+            self.connected_ms[cluster] = self.clock.passed_ms
+        self.online[cluster] = bool(online)
+
     def counted_anew(self) -> Counter[tuple[str, str, str]]:
         found: Counter[tuple[str, str, str]] = Counter()
         for name in APPS:
@@ -102,7 +112,10 @@ class Watched:
             cluster, shown = self.view.cluster_of(name), self.view.row(name)
             is_heard = cluster.edge is not None and name in cluster.seen
             age_ms = self.clock.passed_ms - self.heard_ms.get(cluster.name, 0)
-            fresh = freshness(cluster.presence, age_ms, LIMITS, is_heard=is_heard)
+            connected_for_ms = self.clock.passed_ms - self.connected_ms.get(cluster.name, 0)
+            fresh = freshness(
+                cluster.presence, age_ms, LIMITS, connected_for_ms=connected_for_ms, is_heard=is_heard
+            )
             found[fresh, shown.sync, shown.health] += 1
         return found
 
@@ -280,6 +293,34 @@ def test_a_hubs_clock_that_is_set_back_makes_no_word_look_younger(set_by_ms: int
     assert look(view, clock)["freshness"] == "fresh"
     clock.passes(LIMITS.word_holds_ms + 1)
     assert look(view, clock)["freshness"] == "stale"
+
+
+def test_what_was_said_before_an_outage_is_not_taken_for_what_is_when_the_cluster_is_back() -> None:
+    limits, clock = FreshnessLimits(heartbeat_s=1800), SetClock()
+    for set_by_ms in (0, -3_600_000):
+        view = View(limits)
+        view.put_cluster(CLUSTERS[0], ClusterRecord("shop1", "U", 0))
+        heard_at_ms = clock.unix_ms
+        said = word(at_ms=heard_at_ms)
+        view.put_edge(CLUSTERS[0], said, clock.now())
+        view.put_edge(CLUSTERS[0], replace(said, online=False, turn=1), clock.now())
+        clock.passes(37 * 60_000)
+        clock.is_set(set_by_ms)
+        back = replace(said, online=True, since_ms=heard_at_ms + 37 * 60_000, turn=2)
+        view.put_edge(CLUSTERS[0], back, clock.now())
+        assert freshness_of(view) == "stale"
+        restarted = View(limits)
+        restarted.put_edge(CLUSTERS[0], back, Moment(back.since_ms, 0), is_live=False)
+        restarted.put_cluster(CLUSTERS[0], ClusterRecord("shop1", "U", 0))
+        assert freshness_of(restarted) == "stale"
+        view.put_edge(CLUSTERS[0], replace(back, seq=2, heard_at_ms=clock.unix_ms), clock.now())
+        assert freshness_of(view) == "fresh"
+
+
+def freshness_of(view: View) -> str:
+    cluster = view.cluster("shop1")
+    assert cluster is not None
+    return cluster.freshness
 
 
 def test_a_change_of_presence_alone_is_no_new_word() -> None:
