@@ -61,7 +61,13 @@ async def work(
     steps = Steps(renderer, RepositorySecrets(cluster, settings.namespace))
     renderings = edge.replica.renderings
     rendering = Rendering(
-        steps, renderings, Telling(edge.about), edge.rendered, settings.rendering.poll_interval_s, rng
+        steps,
+        renderings,
+        Telling(edge.about),
+        edge.recorder.rendered,
+        edge.rendered,
+        settings.rendering.poll_interval_s,
+        rng,
     )
     asked = Requests(rendering, steps, renderings)
     commands = Commands(

@@ -22,19 +22,11 @@ def observed(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) 
         # The first document of a process tells a state, not a change; a sync that ended did happen.
         return [happened for happened in _operation({}, after) if happened[0] != "sync-started"]
     return [
-        *_rendering(before, after),
         *_drift(before, after),
         *_operation(before, after),
         *_health(before, after),
         *_conditions(before, after),
     ]
-
-
-def _rendering(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Happened]:
-    """Another revision of what is rendered here: nobody but the edge knows when it came."""
-    old, new = before.get("sync") or {}, after.get("sync") or {}
-    if "generation" in new and new.get("revision") and old.get("revision") != new["revision"]:
-        yield "rendered", {"revision": str(new["revision"])}
 
 
 def _operation(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Happened]:

@@ -35,6 +35,10 @@ class Recorder:
             happened = [one for one in happened if not self._is_told(app, one[1])]
         self._write(app, happened)
 
+    def rendered(self, app: str, revision: str) -> None:
+        """Another revision of an application was rendered here."""
+        self._write(app, [("rendered", {"revision": revision})])
+
     def removed(self, app: str) -> None:
         """An application is gone from this cluster."""
         if self._documents.pop(app, None) is not None:

@@ -51,13 +51,14 @@ class Rendering:
         steps: Steps,
         store: Renderings,
         telling: Telling,
+        on_rendered: Callable[[AppName, str], None],
         on_change: Callable[[AppName], None],
         interval_s: float,
         rng: random.Random,
     ) -> None:
-        """`on_change` is told of an application whose `standing` became another."""
+        """`on_rendered` is told of each revision that is stored, `on_change` of an application whose `standing` became another."""
         self._steps, self._store, self._telling = steps, store, telling
-        self._on_change, self._interval_s = on_change, interval_s
+        self._on_rendered, self._on_change, self._interval_s = on_rendered, on_change, interval_s
         self._states: dict[AppName, _State] = {}
         self._making = asyncio.Semaphore(MAKING_MAX)
         self._busy: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -111,6 +112,10 @@ class Rendering:
         for place in before.places if before is not None else ():
             if not self._is_wanted(place):
                 self.places.look_no_more(place)
+        self.rest_if_idle()
+
+    def rest_if_idle(self) -> None:
+        """End the process where nothing is rendered here any more."""
         if not self.places.all():
             self._steps.renderer.rest()
 
@@ -139,6 +144,8 @@ class Rendering:
             raise
         finally:
             self._tell()
+            # A look at what was let go meanwhile may have started it again.
+            self.rest_if_idle()
 
     async def _heads(self, place: Place, sources: Sequence[Source], projects: set[str]) -> list[Head | str]:
         try:
@@ -157,6 +164,8 @@ class Rendering:
         """Bring applications to what their sources stand for: what reads nothing new costs nothing more."""
         ready: list[tuple[_State, Order, tuple[Head, ...]]] = []
         for state, order in wanted:
+            if not self._stands(state, order):
+                continue
             heads = [self._head(source) for source in order.sources]
             wrong = _first_error(order, heads)
             if wrong:
@@ -243,6 +252,8 @@ class Rendering:
         rendered = Rendered(revision, digest, prepared.fingerprint, warnings)
         if self._store.put(order.app, rendered, prepared.identity, data):
             log.info("rendered", app=order.app, revision=revision, digest=digest[:8].hex())
+            if before is None or before.revision != revision:
+                self._on_rendered(order.app, revision)
             state.error = ""
             self._on_change(order.app)
 

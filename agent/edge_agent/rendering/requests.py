@@ -106,6 +106,8 @@ class Requests:
             return f"the process that renders was lost, ask again: {error}"
         except (RenderRefused, RendererMissing, ReplicaUnwritable, ValueError) as error:
             return f"revision {revision} can't be rendered: {error}"
+        finally:
+            self._rendering.rest_if_idle()
 
     async def _at(self, order: Order) -> tuple[str, bytes]:
         found: dict[bytes, Head] = {}

@@ -88,6 +88,7 @@ class Site:
     client: Cluster
     about: About = field(default_factory=About)
     changes: list[tuple[str, Standing]] = field(default_factory=list)
+    journal: list[tuple[str, str]] = field(default_factory=list)
     rendering: Rendering = field(init=False)
     requests: Requests = field(init=False)
     _heard: asyncio.Event = field(default_factory=asyncio.Event)
@@ -96,7 +97,13 @@ class Site:
         steps = Steps(self.renderer, RepositorySecrets(self.client, NAMESPACE))
         store = self.replica.renderings
         self.rendering = Rendering(
-            steps, store, Telling(self.about), self._changed, self.settings.poll_interval_s, random.Random(3)
+            steps,
+            store,
+            Telling(self.about),
+            lambda app, revision: self.journal.append((app, revision)),
+            self._changed,
+            self.settings.poll_interval_s,
+            random.Random(3),
         )
         self.requests = Requests(self.rendering, steps, store)
 

@@ -24,6 +24,7 @@ async def test_an_application_follows_its_repository_with_the_site_s_own_credent
     assert found == {"revisions": {url: {"HEAD": second}}, "warnings": []}
     assert site.revision() == second
     assert site.names() == {"a", "b"}
+    assert site.journal == [("till", first), ("till", second)]
 
 
 async def test_it_follows_over_ssh_with_a_template_of_credentials(
