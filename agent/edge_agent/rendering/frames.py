@@ -1,8 +1,8 @@
 """What passes between the agent and the process that renders for it: msgpack in frames, each with its length before it.
 
-From the agent: `[number, verb, arguments]`. Back: `[number, value, error]`, once for each request and in any order; an error is
-`{"message", "transient"}`, otherwise None. The first answer has number 0 and comes without a request: the process is ready. A
-frame that is larger than it may be, or none at all, ends the process: a half of a conversation can't be trusted.
+From the agent: `[number, verb, arguments]`. Back: `[number, value, error]`, once for each request and in any order; an error is a
+sentence for a person, otherwise None. The first answer has number 0 and comes without a request: the process is ready. A frame
+that is larger than it may be, or none at all, ends the process: a half of a conversation can't be trusted.
 """
 
 import asyncio

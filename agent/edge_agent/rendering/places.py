@@ -10,12 +10,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from edge_agent.rendering.orders import Place
-from edge_agent.rendering.process import RendererLost
+from edge_agent.rendering.process import NotNow
 from edge_agent.rendering.steps import Head
 from outrider.backoff import Backoff
 
 AGAIN = Backoff(first_s=0.5, cap_s=60.0)
-# After the process that renders was lost: nothing was found out.
+# After a look that has found nothing out.
 
 
 @dataclass
@@ -31,8 +31,8 @@ class Watched:
     # the last one that found something out
     heads: dict[bytes, Head | str] = field(default_factory=dict)
     # What each source stands for, or what is wrong with it; by the source's key.
-    lost: int = 0
-    # how often in a row the process was lost during a look
+    in_vain: int = 0
+    # looks in a row that have found nothing out
     timer: asyncio.TimerHandle | None = None
 
     def look_within(self, seconds: float, rng: random.Random) -> None:
@@ -109,16 +109,16 @@ class Places:
             watched.begun += 1
             try:
                 await self._look(watched)
-            except RendererLost:
-                watched.lost += 1
+            except NotNow:
+                watched.in_vain += 1
                 continue
-            watched.lost, watched.ended = 0, watched.begun
+            watched.in_vain, watched.ended = 0, watched.begun
             async with watched.looked:
                 watched.looked.notify_all()
         if self._watched.get(watched.place) is watched:
             del self._watched[watched.place]
 
     def _pause_s(self, watched: Watched) -> float:
-        if watched.lost:
-            return AGAIN.delay_s(watched.lost - 1, self._rng)
+        if watched.in_vain:
+            return AGAIN.delay_s(watched.in_vain - 1, self._rng)
         return self._interval_s * self._rng.uniform(0.75, 1.25)

@@ -39,8 +39,12 @@ START_TIMEOUT_S = 60.0
 _ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "LANG", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "OUTRIDER_LOG")
 
 
-class RendererLost(Exception):
-    """The process ended, or was ended, before it had answered: ask again."""
+class NotNow(Exception):
+    """Nothing was found out, and nothing is wrong with what was asked for: ask again soon."""
+
+
+class RendererLost(NotNow):
+    """The process ended, or was ended, before it had answered."""
 
 
 class RendererMissing(Exception):
@@ -48,11 +52,7 @@ class RendererMissing(Exception):
 
 
 class RenderRefused(Exception):
-    """What was asked for can't be done; the message is for a person. `transient`: it may be, later."""
-
-    def __init__(self, message: str, *, transient: bool) -> None:
-        super().__init__(message)
-        self.transient = transient
+    """What was asked for can't be done; the message is for a person."""
 
 
 class _Running:
@@ -118,9 +118,7 @@ class Renderer:
         frame_number = next(self._numbers)
         frame = encode([frame_number, verb, arguments])
         if len(frame) > REQUEST_MAX_BYTES:
-            raise RenderRefused(
-                f"its sources have {len(frame)} bytes, {REQUEST_MAX_BYTES} are allowed", transient=False
-            )
+            raise RenderRefused(f"its sources have {len(frame)} bytes, {REQUEST_MAX_BYTES} are allowed")
         running = await self._ready()
         future = running.waiting[frame_number] = asyncio.get_running_loop().create_future()
         try:
@@ -137,7 +135,7 @@ class Renderer:
             running.waiting.pop(frame_number, None)
         self._deaths = 0
         if error is not None:
-            raise RenderRefused(str(error["message"]), transient=bool(error["transient"]))
+            raise RenderRefused(str(error))
         return value
 
     async def _ready(self) -> _Running:

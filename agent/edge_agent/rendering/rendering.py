@@ -17,7 +17,7 @@ import structlog
 from edge_agent.rendering.orders import Order, Place, Source, joined, key_of, order_of
 from edge_agent.rendering.outcome import Standing, empties, failing, of_same_bundle, standing
 from edge_agent.rendering.places import Places, Watched
-from edge_agent.rendering.process import RendererLost, RendererMissing, RenderRefused
+from edge_agent.rendering.process import NotNow, RendererMissing, RenderRefused
 from edge_agent.rendering.steps import Head, Prepared, Steps, Warnings
 from edge_agent.rendering.telling import DEATHS_TOLD, Telling
 from edge_agent.replica import Rendered, Renderings, ReplicaUnwritable
@@ -39,8 +39,8 @@ class _State:
     # why it is not at the newest state of its repositories
     brought: tuple[Head, ...] = ()
     # what it was last brought to without an error
-    lost: int = 0
-    # how often in a row the process was lost over it
+    in_vain: int = 0
+    # how often in a row it could not be rendered, for no fault of its own
 
 
 class Rendering:
@@ -125,7 +125,7 @@ class Rendering:
     # A look at one place
 
     async def _look(self, watched: Watched) -> None:
-        """Find out what a place stands for, and bring what lies in it there. RendererLost: look again."""
+        """Find out what a place stands for, and bring what lies in it there. NotNow: look again."""
         states = [state for state in self._states.values() if watched.place in state.order.places]
         orders = [state.order for state in states]
         sources = {
@@ -139,7 +139,7 @@ class Rendering:
             found = await self._heads(watched.place, list(sources.values()), projects)
             watched.heads = dict(zip(sources, found, strict=True))
             await self._bring_all(list(zip(states, orders, strict=True)))
-        except RendererLost:
+        except NotNow:
             self._tell_lost()
             raise
         finally:
@@ -177,12 +177,14 @@ class Rendering:
         if not ready:
             return
         prepared = await self._steps.prepared([(order, known) for _, order, known in ready])
-        lost: list[RendererLost] = []
+        in_vain: list[NotNow] = []
         async with asyncio.TaskGroup() as tasks:
             for (state, order, known), result in zip(ready, prepared, strict=True):
-                tasks.create_task(self._bring(state, order, known, result, lost), name=f"render {order.app}")
-        if lost:
-            raise lost[0]
+                tasks.create_task(
+                    self._bring(state, order, known, result, in_vain), name=f"render {order.app}"
+                )
+        if in_vain:
+            raise in_vain[0]
 
     def _head(self, source: Source) -> Head | str | None:
         """Return what a source stands for, or what is wrong with it; None if its place was not looked at yet."""
@@ -195,7 +197,7 @@ class Rendering:
         order: Order,
         heads: tuple[Head, ...],
         prepared: Prepared | str,
-        lost: list[RendererLost],
+        in_vain: list[NotNow],
     ) -> None:
         revision = joined([head[0] for head in heads])
         if isinstance(prepared, str):
@@ -205,11 +207,11 @@ class Rendering:
         try:
             if rendered is None or rendered.fingerprint != prepared.fingerprint:
                 await self._render(state, order, heads, prepared)
-        except RendererLost as error:
-            lost.append(error)
-            state.lost += 1
-            if state.lost >= DEATHS_TOLD:
-                self._fail(state, order, f"the process that renders it was lost: {error}", revision)
+        except NotNow as error:
+            in_vain.append(error)
+            state.in_vain += 1
+            if state.in_vain >= DEATHS_TOLD:
+                self._fail(state, order, f"it can't be rendered at the moment: {error}", revision)
         except (RenderRefused, RendererMissing, ReplicaUnwritable) as error:
             self._fail(state, order, str(error), revision)
         else:
@@ -245,7 +247,7 @@ class Rendering:
             return
         before = self._in_force(order.app)
         if would_empty := empties(order, digest, before):
-            raise RenderRefused(would_empty, transient=False)
+            raise RenderRefused(would_empty)
         revision = prepared.revision
         if before is not None and of_same_bundle(before, digest):
             revision = before.revision
@@ -259,7 +261,7 @@ class Rendering:
 
     def _settle(self, state: _State, order: Order, heads: tuple[Head, ...]) -> None:
         if self._stands(state, order):
-            state.brought, state.lost = heads, 0
+            state.brought, state.in_vain = heads, 0
             if state.error:
                 state.error = ""
                 self._on_change(order.app)

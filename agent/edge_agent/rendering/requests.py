@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from edge_agent.rendering.orders import Order, Place, followed, joined, key_of
-from edge_agent.rendering.process import RendererLost, RendererMissing, RenderRefused
+from edge_agent.rendering.process import NotNow, RendererMissing, RenderRefused
 from edge_agent.rendering.rendering import Rendering
 from edge_agent.rendering.steps import Head, Steps
 from edge_agent.replica import Archived, Renderings, ReplicaUnwritable
@@ -102,8 +102,8 @@ class Requests:
         """Return revision and digest, or why there are none: an error would end the agent."""
         try:
             return await self._at(order.at(revision))
-        except RendererLost as error:
-            return f"the process that renders was lost, ask again: {error}"
+        except NotNow as error:
+            return f"revision {revision} can't be rendered at the moment, ask again: {error}"
         except (RenderRefused, RendererMissing, ReplicaUnwritable, ValueError) as error:
             return f"revision {revision} can't be rendered: {error}"
         finally:
@@ -117,12 +117,12 @@ class Requests:
                 sources, await self._steps.heads(place, sources, {order.project}), strict=True
             ):
                 if isinstance(head, str):
-                    raise RenderRefused(head, transient=True)
+                    raise RenderRefused(head)
                 found[key_of(source)] = head
         heads = tuple(found[key_of(source)] for source in order.sources)
         (prepared,) = await self._steps.prepared([(order, heads)])
         if isinstance(prepared, str):
-            raise RenderRefused(prepared, transient=False)
+            raise RenderRefused(prepared)
         archived = self._store.archived(prepared.identity)
         if archived is None:
             made = await self._steps.made(order, heads)

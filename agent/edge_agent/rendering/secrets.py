@@ -3,18 +3,15 @@
 from collections.abc import Collection
 from typing import Any
 
-from edge_agent.cluster import Cluster, ClusterError, Forbidden, Kind, Transient
+from edge_agent.cluster import Cluster, ClusterError, Expired, Forbidden, Kind, Transient
 from edge_agent.rendering.credentials import LABELS, TYPES, access_to, repositories_in
+from edge_agent.rendering.process import NotNow
 
 SECRET = Kind("", "v1", "Secret")
 
 
 class NoAccess(Exception):
-    """It can't be said how a repository is reached; the message is for a person. `transient`: it may be, later."""
-
-    def __init__(self, message: str, *, transient: bool) -> None:
-        super().__init__(message)
-        self.transient = transient
+    """It can't be said how a repository is reached; the message is for a person."""
 
 
 class RepositorySecrets:
@@ -26,23 +23,19 @@ class RepositorySecrets:
         # Why they can't be read, where that is for somebody to mend.
 
     async def access(self, url: str, projects: Collection[str]) -> dict[str, Any]:
-        """Return how a repository is reached, for the process that renders. NoAccess."""
+        """Return how a repository is reached, for the process that renders. NoAccess; NotNow while the cluster can't be asked."""
         try:
             found, self.trouble = await self._listed(), ""
         except Forbidden as error:
             # A public repository needs none.
             found, self.trouble = [], f"the Secrets of repositories can't be read: {error}"
-        except Transient as error:
-            raise NoAccess(
-                f"the Secrets in namespace {self._namespace} can't be read: {error}", transient=True
-            ) from error
+        except (Transient, Expired) as error:
+            raise NotNow(f"the Secrets of repositories can't be read: {error}") from error
         except ClusterError as error:
-            raise NoAccess(
-                f"the Secrets in namespace {self._namespace} can't be read: {error}", transient=False
-            ) from error
+            raise NoAccess(f"the Secrets of repositories can't be read: {error}") from error
         access = access_to(url, repositories_in(found), projects)
         if refusal := access.get("refused"):
-            raise NoAccess(str(refusal), transient=False)
+            raise NoAccess(str(refusal))
         return access
 
     async def _listed(self) -> list[dict[str, Any]]:

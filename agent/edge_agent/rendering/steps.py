@@ -46,7 +46,7 @@ class Made:
 
 
 class Steps:
-    """Each method may raise RenderRefused, RendererLost and RendererMissing."""
+    """Each method may raise RenderRefused, NotNow and RendererMissing."""
 
     def __init__(self, renderer: Renderer, secrets: RepositorySecrets) -> None:
         self.renderer, self.secrets = renderer, secrets
@@ -81,13 +81,13 @@ class Steps:
             # Charts that its charts depend on.
             for url in answer["access"]:
                 known[url] = await self._access_or_why_not(url, order.project)
-        raise RenderRefused("its charts depend on ever more repositories", transient=False)
+        raise RenderRefused("its charts depend on ever more repositories")
 
     async def _access(self, url: str, projects: Collection[str]) -> dict[str, Any]:
         try:
             return await self.secrets.access(url, projects)
         except NoAccess as error:
-            raise RenderRefused(str(error), transient=error.transient) from error
+            raise RenderRefused(str(error)) from error
 
     async def _access_or_why_not(self, url: str, project: str) -> dict[str, Any]:
         try:

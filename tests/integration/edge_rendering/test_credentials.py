@@ -120,6 +120,23 @@ async def test_secrets_that_may_not_be_read_are_reported(site: Site, served: Rep
     assert "can't be read" in site.conditions["RepositorySecretsUnreadable"]
 
 
+async def test_a_kubernetes_api_that_is_away_is_no_fault_of_the_repository(
+    site: Site, served: Repository, url: str
+) -> None:
+    commit = served.commit(FILES)
+    site.want("till", {"repoURL": url, "path": "till"})
+    await site.at(commit)
+    site.cluster.faults.answer(503, "list", "secrets", times=3)
+    newest = served.commit({"till/b.yaml": config_map("b")})
+    before = len(site.changes)
+
+    await site.look()
+
+    assert site.revision() == newest
+    assert not any(site.conditions.values())
+    assert all(not dict(standing.conditions) for _, standing in site.changes[before:])
+
+
 async def test_no_secret_is_written_down_shown_or_handed_on(
     tmp_path: Path,
     cluster: SimulatedCluster,

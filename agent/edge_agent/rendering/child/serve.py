@@ -54,19 +54,16 @@ async def _handle(work: Work, writer: asyncio.StreamWriter, number: int, verb: s
     try:
         value, error = await work.do(verb, arguments), None
     except Refused as refused:
-        value, error = None, {"message": str(refused), "transient": refused.transient}
+        value, error = None, str(refused)
     except Exception as failure:  # noqa: BLE001 a loop's boundary: one source's surprise is not the next one's
         # Where, and not what it says: credentials may be part of that.
         trace = "".join(traceback.format_tb(failure.__traceback__))
         log.error("request failed", verb=verb, error=type(failure).__name__, trace=trace)  # noqa: TRY400
-        message = f"the renderer failed ({type(failure).__name__}); this is a fault of its own"
-        value, error = None, {"message": message, "transient": True}
+        value, error = None, f"the renderer failed ({type(failure).__name__}); this is a fault of its own"
     await _answer(writer, number, value, error)
 
 
-async def _answer(
-    writer: asyncio.StreamWriter, number: int, value: Any, error: dict[str, Any] | None
-) -> None:
+async def _answer(writer: asyncio.StreamWriter, number: int, value: Any, error: str | None) -> None:
     with contextlib.suppress(ConnectionError):
         # The agent is gone, and this process with it.
         writer.write(encode([number, value, error]))

@@ -29,11 +29,7 @@ _SOURCES_MAX = 4096
 
 
 class Refused(Exception):
-    """The request can't be carried out; the message is for a person. `transient`: the same one may be, later."""
-
-    def __init__(self, message: str, *, transient: bool = False) -> None:
-        super().__init__(message)
-        self.transient = transient
+    """The request can't be carried out; the message is for a person."""
 
 
 class Work:
@@ -68,7 +64,7 @@ class Work:
             access = _access(arguments["access"])
             found = await fetch_heads(git, charts, Place.of(known[0]), access, followed)
         except GitError as error:
-            raise Refused(str(error), transient=error.transient) from error
+            raise Refused(str(error)) from error
         return [
             source if isinstance(source, str) else _packed(found[Followed.of(source)]) for source in sources
         ]
