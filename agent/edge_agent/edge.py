@@ -7,11 +7,13 @@ import asyncio
 import random
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from edge_agent.applications import ClusterSettings, Desired
+from edge_agent import upkeep
+from edge_agent.applications import BundleLost, ClusterSettings, Desired
 from edge_agent.journal import Journal, Recorder
 from edge_agent.link.about import About
 from edge_agent.link.allowance import Allowance
@@ -21,7 +23,7 @@ from edge_agent.link.outbound import Outbound
 from edge_agent.link.outbox import Outbox
 from edge_agent.link.resync import Resync
 from edge_agent.rendering.outcome import RendersNothing, Standing, awaiting
-from edge_agent.replica import Bundles, Database, Held, Holdings, Progress, Renderings
+from edge_agent.replica import Bundles, Database, Held, Holdings, Progress, Renderings, ReplicaUnwritable
 from edge_agent.settings import Settings
 from outrider import delta, subjects
 from outrider.bus import Connection
@@ -32,7 +34,6 @@ from outrider.names import AppName, cluster_name
 from outrider.version import VERSION
 
 EPOCH_META = "status_epoch"
-MADE_META = "made_ms"
 NO_BUNDLE = b""
 # The digest of a record that holds none: what it is about is rendered here.
 
@@ -49,17 +50,15 @@ class Replica:
     journal: Journal
     epoch: int
     # of this process's status batches: above every earlier one
-    made_ms: int
-    # Unix time of the file's making: the epoch of its journal
 
     @classmethod
     def over(cls, database: Database, now_ms: int) -> "Replica":
         """Return the parts over an open database, and note a fresh epoch in it."""
         bundles = Bundles(database)
         epoch = max(now_ms, database.meta(EPOCH_META) + 1)
-        database.set_meta(EPOCH_META, epoch)
-        made_ms = database.meta(MADE_META, now_ms)
-        database.set_meta(MADE_META, made_ms)
+        with suppress(ReplicaUnwritable):
+            # Where it can't be noted, the clock alone says that the next one is above it.
+            database.set_meta(EPOCH_META, epoch)
         return cls(
             database,
             bundles,
@@ -68,12 +67,11 @@ class Replica:
             Progress(database),
             Journal(database),
             epoch,
-            made_ms,
         )
 
 
-class Workloads(Protocol):
-    """What runs the applications, as far as the link needs to know."""
+class Workloads(upkeep.Workloads, Protocol):
+    """What runs the applications, as far as link and replica need to know."""
 
     def configure(self, settings: ClusterSettings) -> None:
         """Set what holds for the cluster as a whole."""
@@ -95,6 +93,9 @@ class RendersHere(Protocol):
 
     def forget(self, app: AppName) -> None:
         """The hub renders an application, or it ends."""
+
+    def again(self, app: AppName) -> None:
+        """What an application was rendered to is lost: make it again."""
 
     def standing(self, app: AppName) -> Standing:
         """Return what an application is at."""
@@ -118,16 +119,17 @@ class Edge:
         self.about = About()
         self.allowance = Allowance(settings.link, clock, replica.database, self.about)
         connection.knock_every_s = self.allowance.knock_every_s
-        sender = JournalSender(connection, self.name, replica.journal, replica.made_ms, time.monotonic)
+        sender = JournalSender(connection, self.name, replica.journal, time.monotonic)
         self.outbound = Outbound(
             connection, self.name, Outbox(replica.epoch), sender, self.allowance, self._expected, clock, rng,
             settings.outbound, self.about.refresh,
         )  # fmt: skip
         self.inbound = Inbound(
             connection, self.name, list(identity.hub_keys), replica.holdings, replica.bundles, self.allowance,
-            self._on_accepted, self.outbound.trouble,
+            self._on_accepted, self.outbound.trouble, self._on_bundle,
         )  # fmt: skip
         self.recorder = Recorder(replica.journal, clock, self.outbound.journal_noted)
+        self.upkeep = upkeep.Upkeep(replica.database, replica.journal, self.about, self, clock)
         self._workloads: Workloads | None = None
         self._rendering: RendersHere = RendersNothing()
 
@@ -144,7 +146,7 @@ class Edge:
 
     def manifests_of(self, short_digest: str) -> list[dict[str, Any]]:
         """Return the manifests of a bundle that is held; KeyError otherwise. Blocks."""
-        return self.replica.bundles.manifests_of(bytes.fromhex(short_digest))
+        return self.replica.bundles.manifests(bytes.fromhex(short_digest))
 
     def start(self, workloads: Workloads, rendering: RendersHere | None = None) -> None:
         """Give them what the replica holds, and from here on what comes; the settings first, since they begin under them.
@@ -153,6 +155,8 @@ class Edge:
         """
         self._workloads = workloads
         self._rendering = rendering or self._rendering
+        self.upkeep.start(workloads)
+        self.replica.bundles.in_use = workloads.bundles_in_use
         self.recorder.started(VERSION)
         self.about.on_change = self.outbound.about
         self.about.tell("agent", {"version": VERSION, "started_at": _rfc3339(self._clock())})
@@ -178,6 +182,7 @@ class Edge:
                     is_rendered_here=True,
                 )
             )
+            self._workloads.bundle_held(delta.short(standing.rendered.digest).hex())
 
     async def run(self) -> None:
         """Keep the link. Ends only by cancellation or by the first loop that fails."""
@@ -189,11 +194,41 @@ class Edge:
             tasks.create_task(resync.run(), name="resync")
             tasks.create_task(self.outbound.run(), name="outbound")
             tasks.create_task(tell_outages(self.connection, self.recorder), name="tell outages")
+            tasks.create_task(self.upkeep.run(), name="upkeep")
 
     def _on_accepted(self, held: Held) -> None:
         self.outbound.trouble(held.app, None)
         if self._workloads is not None:
             self._hand_over(held, self._workloads)
+
+    def begin_again(self) -> None:
+        """Ask the hub for all that there is, from nothing on."""
+        self.inbound.begin_again()
+
+    def fetch_again(self, digest: bytes) -> bool:
+        """Have a bundle again that is lost. False: nothing needs it, or that is under way."""
+        rendered = self.replica.renderings.at(digest)
+        for app in rendered:
+            self.render_again(app)
+        if rendered:
+            return True
+        return self.replica.bundles.is_needed(digest) and self.inbound.fetch_again(digest)
+
+    def render_again(self, app: str) -> None:
+        """Have what an application was rendered to here again."""
+        self._rendering.again(AppName(app))
+
+    def note(self, app: str, details: list[dict[str, Any]]) -> None:
+        """Write down that something of the replica was lost."""
+        self.recorder.rebuilt(app, details)
+
+    def hurry(self) -> None:
+        """What was gathered is written: it may be sent."""
+        self.outbound.journal_noted()
+
+    def _on_bundle(self, digest: bytes) -> None:
+        if self._workloads is not None:
+            self._workloads.bundle_held(delta.short(digest).hex())
 
     def _hand_over(self, held: Held, workloads: Workloads) -> None:
         """Give a record to its application's worker; the cluster's settings, to all."""
@@ -250,5 +285,13 @@ def _desired(app: AppName, record: Record, digest: bytes, bundles: Bundles) -> D
         annotations=spec.pop("annotations", {}),
         spec=spec,
         cascade=record.cascade,
-        manifests=lambda: bundles.manifests(digest),
+        manifests=lambda: _manifests(bundles, digest),
     )
+
+
+def _manifests(bundles: Bundles, digest: bytes) -> list[dict[str, Any]]:
+    try:
+        return bundles.manifests(digest)
+    except KeyError as error:
+        bundles.missed(digest)
+        raise BundleLost from error

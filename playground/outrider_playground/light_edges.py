@@ -52,6 +52,19 @@ class LightWorkloads:
         """Be gone."""
         self._on_removed(app, generation)
 
+    def note(self, app: str, condition: str, message: str) -> None:
+        """Nothing here is told to a person."""
+
+    def write_again(self, *, everything: bool) -> None:
+        """Nothing here is written down."""
+
+    def bundle_held(self, short_digest: str) -> None:
+        """Nothing here waits for a bundle."""
+
+    def bundles_in_use(self) -> tuple[str, ...]:
+        """Nothing here takes long."""
+        return ()
+
     def _runs(self, desired: Desired) -> None:
         resources = [_resource(manifest) for manifest in desired.manifests()]
         document = {

@@ -3,6 +3,7 @@
 from edge_agent.applications.applications import Applications
 from edge_agent.applications.model import (
     Approve,
+    BundleLost,
     ClusterSettings,
     Desired,
     Generation,
@@ -21,6 +22,7 @@ from edge_agent.applications.model import (
 __all__ = [
     "Applications",
     "Approve",
+    "BundleLost",
     "ClusterSettings",
     "Desired",
     "Generation",

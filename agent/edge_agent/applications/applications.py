@@ -160,6 +160,23 @@ class Applications:
             set_error(worker.state, condition, message)
             worker.wake()
 
+    def bundle_held(self, short_digest: str) -> None:
+        """Go on where a bundle was missing: it is held again."""
+        for worker in self._workers.values():
+            if worker.state.desired is not None and worker.state.desired.digest == short_digest:
+                worker.bundle_held()
+
+    def bundles_in_use(self) -> set[str]:
+        """Return the short digests of what passes are about; from any thread."""
+        states = [worker.state for worker in list(self._workers.values())]
+        desired = {state.desired.digest for state in states if state.desired}
+        return desired | {state.running.digest for state in states if state.running and state.running.digest}
+
+    def write_again(self, *, everything: bool) -> None:
+        """Write down how far applications came: those of which it could not be written, or all of them."""
+        for worker in self._workers.values():
+            worker.write_again(everything=everything)
+
     def names(self) -> list[str]:
         """Return the applications that are known."""
         return sorted(self._workers)

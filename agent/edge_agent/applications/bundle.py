@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Self
 
-from edge_agent.applications.state import Index, State
+from edge_agent.applications.state import Index, State, set_error
 from edge_agent.cluster import Key, Kind, Object, UnknownKind
 from edge_agent.diff import digest
 from edge_agent.sync import Prepared, kinds_in, prepare
@@ -42,7 +42,7 @@ class Bundle:
         await self._held.aclose()
 
     async def manifests(self) -> Mapping[Key, Object]:
-        """Return the manifests, ready to be applied."""
+        """Return the manifests, ready to be applied. Raises `BundleLost`."""
         return (await self._load()).manifests
 
     async def hook_manifests(self) -> Mapping[str, Object]:
@@ -108,6 +108,7 @@ class Bundle:
             raise RuntimeError(f"{self._state.app} has nothing desired")
         await self._held.enter_async_context(self._around.turn())
         manifests = await asyncio.to_thread(desired.manifests)
+        set_error(self._state, "BundleError", "")
         for kind in sorted(kinds_in(manifests)):
             await self._learn(kind)
         return prepare(desired.app, manifests, self._state.policy, self._scope)

@@ -43,14 +43,15 @@ def document(state: State, index: Index | None, around: Surroundings, *, blind: 
     wanted = [_wanted(entry, state, around) for entry in entries.values()]
     resources = [*wanted, *(_unwanted(live) for live in extra.values())]
     counted = [*wanted, *(_unwanted(live) for live in extra.values() if not live.extraneous)]
-    health = (
-        Health(UNKNOWN, "the Kubernetes API can't be asked")
-        if blind
-        else _health(entries.values(), extra.values(), around)
-    )
+    # Without its bundle nothing is known of what should be there.
+    lost = state.errors.get("BundleError", "") if index is None else ""
+    if blind or lost:
+        health = Health(UNKNOWN, lost or "the Kubernetes API can't be asked")
+    else:
+        health = _health(entries.values(), extra.values(), around)
     found: dict[str, Any] = {
         "sync": {
-            "status": UNKNOWN if blind else _sync_status(state, index, counted),
+            "status": UNKNOWN if blind or lost else _sync_status(state, index, counted),
             **_revision(state),
         },
         "health": _health_value(health),

@@ -49,7 +49,7 @@ async def _put(state: State, progress: Progress, around: Surroundings) -> None:
     if written == state.written:
         return
     try:
-        await around.store.put(state.app, value, progress.bundles)
+        await around.store.put(state.app, value, progress.bundles, progress.core(value))
     except OSError as error:
         set_error(state, "StorageError", f"progress can't be written down: {error}")
         return

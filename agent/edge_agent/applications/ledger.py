@@ -31,6 +31,11 @@ class Ledger:
     stale: list[Run] = field(default_factory=list)
     """Hooks of a sync that was given up; they are to be stopped."""
 
+    @property
+    def lasts(self) -> bool:
+        """Whether there is anything in it that a restart must know."""
+        return bool(self.runs or self.failure or self.recreated or self.stale)
+
     def next(self, sync: str) -> Ledger:
         """Return the ledger of the next sync: what still runs of this one is to be stopped first."""
         return Ledger(sync, stale=[*self.stale, *(run for run in self.runs.values() if not run.over)])

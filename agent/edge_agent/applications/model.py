@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Approve",
+    "BundleLost",
     "ClusterSettings",
     "Desired",
     "Generation",
@@ -80,6 +81,15 @@ class Removal:
     """What becomes of the children of its objects: `foreground`, `background` or `orphan`."""
 
 
+class BundleLost(LookupError):
+    """A bundle that is desired is not held any more: its bytes were damaged."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the bundle was damaged in the replica: what runs is left as it is until it is fetched again"
+        )
+
+
 class ProgressStore(Protocol):
     """Small values per application that survive the agent: JSON values, replaced as a whole, atomically; and
     which bundles an application still needs beside the desired one.
@@ -88,9 +98,15 @@ class ProgressStore(Protocol):
     async def get(self, app: str) -> dict[str, Any] | None:
         """Return what was put last."""
 
-    async def put(self, app: str, value: dict[str, Any], bundles: Collection[str] = ()) -> None:
-        """Keep this, and the bundles with these digests; on return it is on disk. Raises `OSError` when it
-        can't be.
+    async def put(
+        self,
+        app: str,
+        value: dict[str, Any],
+        bundles: Collection[str] = (),
+        core: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Keep this, and the bundles with these digests. On return `core`, which counts before `value` where it
+        has a name too, is on disk (None: all of it is); the rest may come later. Raises `OSError` when it can't be.
         """
 
     async def delete(self, app: str) -> None:
@@ -108,9 +124,15 @@ class MemoryProgress:
         """Return what was put last."""
         return self.values.get(app)
 
-    async def put(self, app: str, value: dict[str, Any], bundles: Collection[str] = ()) -> None:
+    async def put(
+        self,
+        app: str,
+        value: dict[str, Any],
+        bundles: Collection[str] = (),
+        core: Mapping[str, Any] | None = None,
+    ) -> None:
         """Keep this."""
-        self.values[app], self.bundles[app] = value, bundles
+        self.values[app], self.bundles[app] = {**value, **(core or {})}, bundles
 
     async def delete(self, app: str) -> None:
         """Drop it."""

@@ -37,6 +37,7 @@ async def begin(
     only = None if wanted.only is None else frozenset(wanted.only)
     if only is not None:
         spend(only, state, around.settings, now_s)
+    progress.heals = only is not None
     started_before = _started_before(state, progress, target)
     if not started_before or not progress.hooks.sync:
         progress.hooks = progress.hooks.next(around.sync_id())

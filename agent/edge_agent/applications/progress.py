@@ -80,6 +80,8 @@ class Progress:
     """Hooks of the application's end by id, ready to be created: the bundle may be gone by then."""
     sync_options: dict[str, str] = field(default_factory=dict)
     """The application's sync options, for its end."""
+    heals: bool = False
+    """Whether what is under way is no sync of everything: cut off, it is no reason for one."""
 
     @property
     def bundles(self) -> list[str]:
@@ -114,22 +116,46 @@ class Progress:
             "sync_options": self.sync_options,
         }
 
+    def core(self, whole: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the part without which a restart would do something twice, or not at all, as JSON values.
+
+        `whole` is its value. It stays the same while drift is healed again and again, and while a sync that fails is tried again and again.
+        """
+        outcome = self._lasting_outcome()
+        runs = outcome == "Running"
+        hooks = self.hooks if runs or self.hooks.lasts else Ledger()
+        return {name: whole[name] for name in _CORE} | {
+            "hooks": hooks.value(),
+            "under_way": [self.attempt.identity, outcome],
+            "began": (self.operation or {}).get("startedAt", "") if runs else "",
+        }
+
+    def _lasting_outcome(self) -> Outcome:
+        if self.attempt.outcome != "Running" or self.hooks.runs:
+            return self.attempt.outcome
+        if self.heals:
+            return "Succeeded"
+        return "Failed" if self.attempt.failures else "Running"
+
+
+_CORE = ("v", "kinds", "request", "ending", "history", "approvals", "delete_hooks", "sync_options")
+
 
 def read(value: Mapping[str, Any] | None) -> Progress | None:
-    """Read what was kept; None where nothing was, or nothing that can be read."""
+    """Read what was kept, or only the core of it; None where nothing was, or nothing that can be read."""
     if value is None or value.get("v") != VERSION:
         return None
     try:
-        identity, outcome, failures = value["attempt"]
+        attempt = _attempt(value)
         return Progress(
-            attempt=Attempt(str(identity), outcome, int(failures)),
+            attempt=attempt,
             kinds=frozenset(Kind(*kind) for kind in value["kinds"]),
-            operation=value["operation"],
+            operation=_operation(value, attempt),
             request=Sync.of(value["request"]) if value["request"] else None,
             tried=int(value.get("tried", 0)),
             ending=str(value.get("ending", "")),
             history=tuple(map(Deployed.of, value.get("history", ()))),
-            in_sync=dict(map(_found_in_sync, value["in_sync"])),
+            in_sync=dict(map(_found_in_sync, value.get("in_sync", ()))),
             approvals=tuple(
                 Approval(at, by, selectors_of(resources)) for at, by, resources in value.get("approvals", ())
             ),
@@ -139,6 +165,27 @@ def read(value: Mapping[str, Any] | None) -> Progress | None:
         )
     except (KeyError, TypeError, ValueError, IndexError):
         return None
+
+
+def _attempt(value: Mapping[str, Any]) -> Attempt:
+    identity: str
+    outcome: Outcome
+    identity, outcome, failures = value.get("attempt") or ("", "", 0)
+    if "under_way" in value and value["under_way"] != [identity, outcome]:
+        core, outcome = value["under_way"]
+        identity, failures = core, failures if core == identity else 0
+    return Attempt(str(identity), outcome, int(failures))
+
+
+def _operation(value: Mapping[str, Any], attempt: Attempt) -> dict[str, Any] | None:
+    """Return the operation, as far as it belongs to the attempt: either may be the older one."""
+    found: dict[str, Any] | None = value.get("operation")
+    began, is_running = value.get("began", ""), (found or {}).get("phase") == "Running"
+    if attempt.outcome != "Running":
+        return None if is_running and attempt.outcome == "Succeeded" else found
+    if began and not (is_running and found and found.get("startedAt") == began):
+        return {"phase": "Running", "message": "goes on after a restart", "startedAt": began}
+    return found
 
 
 def _found_in_sync(parts: Sequence[str]) -> tuple[Key, Verdict]:

@@ -38,11 +38,16 @@ async def remove(state: State, around: Surroundings) -> bool:
         await keep(state, around)
         report(state, None, around)
         return False
-    await around.store.delete(state.app)
-    # Should it be desired again at this moment, it begins with nothing.
-    state.progress, state.written, state.index = None, b"", None
-    around.watches.use(state.app, ())
-    around.on_removed(state.app, removal.generation)
+    try:
+        await around.store.delete(state.app)
+        # Should it be desired again at this moment, it begins with nothing.
+        state.progress, state.written, state.index = None, b"", None
+        around.watches.use(state.app, ())
+        around.on_removed(state.app, removal.generation)
+    except OSError as error:
+        set_error(state, "StorageError", f"the removal is done, and can't be written down: {error}")
+        report(state, None, around)
+        return False
     return True
 
 

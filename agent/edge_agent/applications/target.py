@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from edge_agent.applications.bundle import Bundle
+from edge_agent.applications.model import BundleLost
 from edge_agent.applications.requests import SHORT_DIGEST_BYTES, RequestRefused, Sync
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from edge_agent.applications.progress import Progress
     from edge_agent.applications.state import Index, State
     from edge_agent.applications.surroundings import Surroundings
+    from edge_agent.cluster import Object
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +65,18 @@ async def target_of(
         desired,
         revision=request.revision,
         digest=short,
-        manifests=lambda: around.manifests_of(short),
+        manifests=lambda: _manifests(short, around),
     )
     view = replace(state, desired=other, index=state.other)
     other_bundle = await bundles.enter_async_context(Bundle(view, around))
     return Target(view, await other_bundle.refresh_index(), other_bundle, request.revision, short)
+
+
+def _manifests(short: str, around: Surroundings) -> list[Object]:
+    try:
+        return around.manifests_of(short)
+    except KeyError as error:
+        raise BundleLost from error
 
 
 async def _hold(request: Sync, around: Surroundings) -> None:

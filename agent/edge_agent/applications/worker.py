@@ -18,6 +18,7 @@ import structlog
 
 from edge_agent.applications.document import report
 from edge_agent.applications.model import (
+    BundleLost,
     Desired,
     Generation,
     Operation,
@@ -144,6 +145,8 @@ class Worker:
             return self._look_again(blind)
         except Transient as error:
             return self._try_again(error)
+        except BundleLost as lost:
+            return self._await_bundle(lost)
         except Exception as error:  # noqa: BLE001 a loop's boundary: one application's fault must not stop the others
             self._failures += 1
             # No local variables: a manifest may be among them, and a Secret's values in it.
@@ -153,6 +156,30 @@ class Worker:
             return settings.bug_retry.delay_s(self._failures - 1, self._around.chance)
         self._failures = 0
         return wait_s
+
+    def _await_bundle(self, lost: BundleLost) -> float:
+        """Do without a bundle that was damaged: `bundle_held` tells when it is there again."""
+        state, settings = self.state, self._around.settings
+        set_error(state, "BundleError", str(lost))
+        report(state, state.index, self._around)
+        if state.other is None:
+            return settings.unwatched_s
+        # The one that somebody asked for is looked for anew.
+        state.other = None
+        self._failures += 1
+        return settings.api_retry.delay_s(self._failures - 1, self._around.chance)
+
+    def bundle_held(self) -> None:
+        """Take in that a bundle which was lost is held again."""
+        set_error(self.state, "BundleError", "")
+        self.wake()
+
+    def write_again(self, *, everything: bool) -> None:
+        """Have written down how far the application came, where that failed, or in any case."""
+        if everything:
+            self.state.written = b""
+        if everything or "StorageError" in self.state.errors:
+            self.wake()
 
     def _look_again(self, blind: Blind) -> float | None:
         """Wait for the watches, which wake the worker."""

@@ -15,7 +15,7 @@ from typing import Any
 
 import structlog
 
-from edge_agent.applications import Applications
+from edge_agent.applications import Applications, BundleLost
 from edge_agent.cluster import ClusterError
 from edge_agent.commands import actions, looking, rendering, sync
 from edge_agent.commands.arguments import CannotDo
@@ -154,7 +154,7 @@ class Commands:
                 return await self._parts(await answer)
         except TimeoutError:
             return [_refusal("the cluster's API did not answer in time; try again")]
-        except (CannotDo, ClusterError, TooLong) as error:
+        except (CannotDo, ClusterError, TooLong, BundleLost) as error:
             return [_refusal(str(error))]
         except Exception as error:  # noqa: BLE001 a loop's boundary: a question must not end the agent
             # No local variables: a Secret may be among them.

@@ -17,6 +17,7 @@ Kind = Literal[
     "outage-began",
     "outage-ended",
     "agent-started",
+    "replica-rebuilt",
     "gap",
 ]
 

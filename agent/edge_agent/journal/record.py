@@ -44,6 +44,10 @@ class Recorder:
         if self._documents.pop(app, None) is not None:
             self._write(app, [("removed", {})])
 
+    def rebuilt(self, app: str, details: list[dict[str, Any]]) -> None:
+        """Something of the replica was damaged, and is had again; of an application, or (empty) of all."""
+        self._write(app, [("replica-rebuilt", detail) for detail in details])
+
     def disconnected(self) -> None:
         """The link to the hub is down."""
         if not self._offline:

@@ -4,7 +4,7 @@ Each run of them becomes a gap marker with counts by kind, and markers that touc
 is either there or inside exactly one gap.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from edge_agent.journal.entry import Entry
 
@@ -23,6 +23,24 @@ def lost(seq: int, counts: dict[str, int], until_ms: int) -> Entry:
     """Return the marker for entries that were never written, numbered from `seq` on."""
     last = seq + sum(counts.values()) - 1
     return Entry(seq, until_ms, "", "gap", {"to": last, "until_ms": until_ms, "counts": dict(counts)})
+
+
+def complete(entries: Iterable[Entry], first: int, end: int | None) -> Iterator[Entry]:
+    """Yield entries with a gap in the place of each number from `first` up to `end` (None: up to the last) that is missing:
+    it was written, and is damaged.
+    """
+    expected, at_ms = first, 0
+    for entry in entries:
+        if entry.seq > expected:
+            yield _unreadable(expected, entry.seq - 1, entry.at_ms)
+        yield entry
+        expected, at_ms = entry.last_seq + 1, entry.at_ms
+    if end is not None and expected < end:
+        yield _unreadable(expected, end - 1, at_ms)
+
+
+def _unreadable(first: int, last: int, at_ms: int) -> Entry:
+    return lost(first, {"unreadable": last - first + 1}, at_ms)
 
 
 def _gap(entry: Entry) -> Entry:

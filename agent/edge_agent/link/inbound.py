@@ -30,8 +30,18 @@ log = structlog.get_logger()
 
 TRANSFERS_MAX = 2
 # At a time; a large one does not hold back all others, and many small ones do not share a thin link.
+FETCH_AGAIN_PAUSES_MAX = 256
+# Some minutes: a bundle that the hub lacks costs a question each time.
 OBTAIN_WITHIN_S = 120.0
 # Somebody waits for it.
+
+
+_NOT_HELD = (BusError, NoSuchBundle, delta.WrongBase, delta.TooLarge, MalformedMessage, ReplicaUnwritable)
+"""Why a bundle is not held: each may be over by the next attempt."""
+
+
+def _nothing(digest: bytes) -> None:
+    pass
 
 
 @dataclass
@@ -45,7 +55,7 @@ class _Pending:
 
 
 class Inbound:
-    """The way down. `on_accepted` hears of each stored record, `on_gap` of a message that was missed."""
+    """The way down. `on_accepted` hears of each stored record, `on_bundle` of each bundle that was lost and is held again."""
 
     def __init__(
         self,
@@ -57,13 +67,18 @@ class Inbound:
         allowance: Allowance,
         on_accepted: Callable[[Held], None],
         on_trouble: Callable[[AppName, str], None],
+        on_bundle: Callable[[bytes], None] = _nothing,
     ) -> None:
         self._connection, self._cluster, self._hub_keys = connection, cluster, hub_keys
         self._holdings, self._bundles, self._allowance = holdings, bundles, allowance
-        self._on_accepted, self._on_trouble = on_accepted, on_trouble
+        self._on_accepted, self._on_trouble, self._on_bundle = on_accepted, on_trouble, on_bundle
         self._pending: dict[AppName, _Pending] = {}
         self._arrived: asyncio.Queue[AppName] = asyncio.Queue()
         self._transfers = asyncio.Semaphore(TRANSFERS_MAX)
+        self._storing = asyncio.Lock()
+        # One record at a time: what is complete with one is so only once those before it are stored.
+        self._missing: dict[bytes, None] = {}
+        self._misses = asyncio.Event()
         self.frontier = Frontier(holdings.complete)
         self.rejections = Rejections()
         self.gap = asyncio.Event()
@@ -74,9 +89,15 @@ class Inbound:
         await self._connection.subscribe(subjects.desired_of(self._cluster), self._on_message)
         self._connection.on_dropped.append(self.gap.set)
         async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._fetch_missing(), name="fetch bundles again")
             while True:
                 app = await self._arrived.get()
                 tasks.create_task(self._accept(app), name=f"accept {app}")
+
+    def begin_again(self) -> None:
+        """Something of the replica was lost: ask for all that there is."""
+        self.frontier = Frontier(self._holdings.begin_again())
+        self.gap.set()
 
     async def _on_message(self, message: Message) -> None:
         self._allowance.spend(Lane.DESIRED, len(message.data))
@@ -136,7 +157,7 @@ class Inbound:
             attempt += 1
             try:
                 bundle = await self._bundle(pending, record)
-            except (BusError, NoSuchBundle, delta.WrongBase, delta.TooLarge, MalformedMessage) as error:
+            except _NOT_HELD as error:
                 log.warning(
                     "bundle not received", app=app, attempt=attempt, reason=str(error) or type(error).__name__
                 )
@@ -144,26 +165,28 @@ class Inbound:
                     app, f"The bundle of generation {record.counter} could not be received: {error}"
                 )
                 continue
-            if pending.record is record and self._stored(app, record, bundle):
-                break
+            if pending.record is record and await self._stored(app, record, bundle):
+                if pending.record is record:
+                    break
+                attempt = 0
         del self._pending[app]
         pending.stored.set()
 
-    def _stored(self, app: AppName, record: Desired, bundle: bytes | None) -> bool:
-        try:
-            self._store(app, record, bundle)
-        except ReplicaUnwritable as error:
-            log.warning("replica not written", app=app, reason=str(error))
-            self._on_trouble(app, f"The agent's replica can't be written: {error}")
-            self.frontier = Frontier(self._holdings.complete)
-            return False
-        return True
-
-    def _store(self, app: AppName, record: Desired, bundle: bytes | None) -> None:
-        self.frontier.note(record.generation)
-        self._holdings.accept(app, record, bundle, self.frontier.complete)
+    async def _stored(self, app: AppName, record: Desired, bundle: bytes | None) -> bool:
+        async with self._storing:
+            frontier = self.frontier
+            frontier.note(record.generation)
+            try:
+                await asyncio.to_thread(self._holdings.accept, app, record, bundle, frontier.complete)
+            except ReplicaUnwritable as error:
+                log.warning("record not stored", app=app, reason=str(error))
+                self._on_trouble(app, f"The agent's replica can't be written: {error}")
+                if frontier is self.frontier:
+                    self.frontier = Frontier(self._holdings.complete)
+                return False
         log.info("desired accepted", app=app, generation=list(record.generation), removal=record.is_tombstone)
         self._on_accepted(Held(app, record))
+        return True
 
     async def _bundle(self, pending: _Pending, record: Desired) -> bytes | None:
         """Return the record's bundle: None if it is held already (or there is none), patched, or fetched."""
@@ -186,19 +209,50 @@ class Inbound:
 
     async def obtain(self, digest: bytes) -> None:
         """Have a bundle held that no record names: one that somebody asked to sync. LookupError, TimeoutError."""
-        if self._bundles.get(digest) is not None:
-            return
         try:
-            async with asyncio.timeout(OBTAIN_WITHIN_S), self._transfers:
-                await self._connection.wait_connected()
-                data = await self._transfer(digest).run()
+            async with asyncio.timeout(OBTAIN_WITHIN_S):
+                await self._hold(digest)
         except TimeoutError as error:
             raise TimeoutError(
                 f"bundle {digest.hex()[:12]} could not be fetched within {OBTAIN_WITHIN_S:g} s: the link is down or slow"
             ) from error
-        except (BusError, NoSuchBundle, delta.WrongBase, delta.TooLarge, MalformedMessage) as error:
+        except _NOT_HELD as error:
             raise LookupError(f"bundle {digest.hex()[:12]} could not be fetched: {error}") from error
-        self._bundles.put(data)
+
+    def fetch_again(self, digest: bytes) -> bool:
+        """Have a bundle held again; `on_bundle` hears of it, whenever that is. False: that is under way."""
+        is_new = digest not in self._missing
+        self._missing[digest] = None
+        self._misses.set()
+        return is_new
+
+    async def _fetch_missing(self) -> None:
+        attempt = 0
+        while True:
+            await self._misses.wait()
+            self._misses.clear()
+            for digest in list(self._missing):
+                try:
+                    await self._hold(digest)
+                except _NOT_HELD as error:
+                    log.warning("bundle not fetched again", digest=digest.hex()[:12], reason=str(error))
+                    continue
+                del self._missing[digest]
+                self._on_bundle(digest)
+            attempt = attempt + 1 if self._missing else 0
+            for _ in range(min(1 << attempt, FETCH_AGAIN_PAUSES_MAX) if attempt else 0):
+                await self._connection.pause()
+            if self._missing:
+                self._misses.set()
+
+    async def _hold(self, digest: bytes) -> None:
+        """Fetch a bundle unless it is held. Raises what is in `_NOT_HELD`."""
+        if self._bundles.get(digest) is not None:
+            return
+        async with self._transfers:
+            await self._connection.wait_connected()
+            data = await self._transfer(digest).run()
+        await asyncio.to_thread(self._bundles.put, data)
 
     def _transfer(self, digest: bytes) -> Transfer:
         return Transfer(self._connection, self._cluster, self._bundles, self._allowance, digest)

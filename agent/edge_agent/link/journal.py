@@ -4,6 +4,7 @@ Entries wait for others to go with them: what they tell in haste, the status tel
 the live status has gone. A batch whose acknowledgement was lost is sent again: entries are known by their numbers.
 """
 
+import asyncio
 import json
 from collections.abc import Callable
 
@@ -33,13 +34,12 @@ class JournalSender:
         connection: Connection,
         cluster: ClusterName,
         journal: Journal,
-        epoch: int,
         now_s: Callable[[], float],
         flush_after_s: float = FLUSH_AFTER_S,
     ) -> None:
         """`now_s`: any clock that only goes forward."""
         self._connection, self._subject = connection, subjects.journal(cluster)
-        self._journal, self._epoch = journal, epoch
+        self._journal = journal
         self._now_s, self._flush_after_s = now_s, flush_after_s
         self._due_s = now_s()
 
@@ -57,18 +57,21 @@ class JournalSender:
 
     async def send(self, timeout_s: float, max_bytes: int) -> int:
         """Send one batch of about `max_bytes` at most; return its bytes. BusError: nothing is lost, call again."""
-        entries = self._journal.unsent(min(BATCH_MAX_BYTES, max_bytes * COMPRESSES_TO_PART))
+        epoch = self._journal.epoch
+        entries = await asyncio.to_thread(
+            self._journal.unsent, min(BATCH_MAX_BYTES, max_bytes * COMPRESSES_TO_PART)
+        )
         size_bytes = 0
         if entries:
             frame = delta.compress_fast(codec.pack([entry.value() for entry in entries]))
-            packed = JournalBatch(self._epoch, frame).pack()
+            packed = JournalBatch(epoch, frame).pack()
             size_bytes = len(packed)
             answer = await self._connection.request(self._subject, packed, timeout_s=timeout_s)
             acknowledgement = json.loads(answer.data)
             if "error" in acknowledgement:
                 reason = acknowledgement["error"].get("description", "")
                 raise BusError(f"the hub's stream refused the journal: {reason}")
-            self._journal.acknowledge(entries[-1].last_seq)
+            self._journal.acknowledge(entries[-1].last_seq, epoch)
             log.debug("journal sent", entries=len(entries), bytes=len(frame))
         if self._journal.is_sent:
             self._due_s = float("inf")

@@ -14,7 +14,7 @@ import structlog
 from edge_agent.link.allowance import Allowance
 from edge_agent.link.budget import Lane
 from edge_agent.link.inbound import Inbound
-from edge_agent.replica import Holdings
+from edge_agent.replica import Holdings, ReplicaUnwritable
 from outrider import subjects
 from outrider.bus import BusError, Connection, RequestTimedOut
 from outrider.bus.connection import RETURN_WINDOW_S
@@ -68,7 +68,7 @@ class Resync:
             try:
                 await self._once()
                 attempt = 0
-            except (BusError, MalformedMessage) as error:
+            except (BusError, MalformedMessage, ReplicaUnwritable) as error:
                 log.warning("resync failed", attempt=attempt, reason=str(error))
                 self._inbound.gap.set()
                 for _ in range(min(attempt + 1, RETRIES_PAUSE_MAX)):
@@ -76,7 +76,8 @@ class Resync:
                 attempt += 1
 
     async def _once(self) -> None:
-        after = self._inbound.frontier.complete
+        frontier = self._inbound.frontier
+        after = frontier.complete
         while True:
             answer = await self._ask(after)
             newest = Generation(answer.epoch, answer.counter)
@@ -91,8 +92,10 @@ class Resync:
             await self._stored(waiting)
             if not answer.more:
                 break
-        self._inbound.frontier.complete_up_to(newest)
-        self._holdings.set_complete(self._inbound.frontier.complete)
+        if frontier is not self._inbound.frontier:
+            raise BusError("something of the replica was lost meanwhile")
+        frontier.complete_up_to(newest)
+        self._holdings.set_complete(frontier.complete)
         log.info("in step with the hub", generation=list(newest))
 
     async def _ask(self, after: Generation) -> ResyncAnswer:

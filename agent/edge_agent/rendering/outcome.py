@@ -31,6 +31,9 @@ class RendersNothing:
     def forget(self, app: AppName) -> None:
         """Nothing was known of it."""
 
+    def again(self, app: AppName) -> None:
+        """Nothing becomes of it."""
+
     def standing(self, app: AppName) -> Standing:
         """Say so."""
         return standing(None, "this agent does not render")

@@ -93,6 +93,14 @@ class Rendering:
             self._let_go(state.order)
             self._tell()
 
+    def again(self, app: AppName) -> None:
+        """What an application was rendered to is lost: make it again."""
+        state = self._states.get(app)
+        if state is not None:
+            state.brought = ()
+            for place in state.order.places:
+                self.places.look(place, 0)
+
     def order(self, app: AppName) -> Order | None:
         """Return what is to be rendered of an application; None: that is not done here."""
         state = self._states.get(app)

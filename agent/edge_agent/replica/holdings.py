@@ -1,16 +1,32 @@
-"""The Desired records that this edge has accepted, and up to where it has seen them all."""
+"""The Desired records that this edge has accepted, and up to where it has seen them all.
+
+Each record is kept twice; a copy that is damaged is written again from the other one. Where both are lost, or a number is, nothing is
+known to have been seen: the next resync asks for everything, and what is held already is not stored again. Until whoever keeps the
+frontier has begun again, no frontier of before is believed.
+"""
 
 import sqlite3
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import msgpack
 
 from edge_agent.replica.bundles import Bundles
 from edge_agent.replica.database import Database
+from edge_agent.replica.errors import ReplicaUnwritable
+from edge_agent.replica.home import Loss
+from edge_agent.replica.tables import DESIRED, META, RENDERED, TWIN, Values
+from outrider.generations import holdings_digest
 from outrider.messages import Desired, Generation
 from outrider.names import AppName
 
+NOTHING = Generation(0, 0)
 _EMPTY = msgpack.packb({})
+_HELD = "held"
+# A digest over the generations of all records: one whose row is gone is missed by it.
+_COPIES = (DESIRED, TWIN)
+_BEGIN_AGAIN = frozenset({"file", "newest", "record", "numbers"})
 
 
 @dataclass(frozen=True)
@@ -32,27 +48,31 @@ class Holdings:
     def __init__(self, database: Database, bundles: Bundles) -> None:
         self._database = database
         self._bundles = bundles
+        self._complete = self._pair("complete")
+        self._begins_again = any(loss.what in _BEGIN_AGAIN for loss in database.losses)
+        self._damaged: set[str] = set()
+        # applications of whose record a copy was found damaged
+        database.observers.append(self._on_loss)
+        held = database.meta(_HELD)
+        if held != _digest(self.generations()) and (held or self._complete != NOTHING):
+            database.lost(Loss("record", why="records are missing"))
 
     def all(self) -> list[Held]:
         """Return every record, tombstones that are not carried out yet included."""
-        with self._database.transaction() as connection:
-            rows = connection.execute("SELECT app, record FROM desired ORDER BY app").fetchall()
-        return [Held(AppName(app), Desired.unpack(record)) for app, record in rows]
+        return [Held(AppName(row[0]), Desired.unpack(row[4])) for row in self._rows().values()]
 
     def get(self, app: AppName) -> Held | None:
         """Return the record of one application."""
-        with self._database.transaction() as connection:
-            row = connection.execute("SELECT record FROM desired WHERE app = ?", (app,)).fetchone()
-        return Held(app, Desired.unpack(row[0])) if row else None
+        found = self._database.rows(DESIRED, "WHERE app = ?", (app,)) or self._rows().values()
+        return next((Held(app, Desired.unpack(row[4])) for row in found if row[0] == app), None)
 
     def generations(self) -> dict[AppName, Generation]:
         """Return what is held, for the digest that the hub compares."""
-        with self._database.transaction() as connection:
-            rows = connection.execute("SELECT app, epoch, counter FROM desired").fetchall()
-        return {AppName(app): Generation(epoch, counter) for app, epoch, counter in rows}
+        return {AppName(app): Generation(row[1], row[2]) for app, row in self._rows().items()}
 
     def accept(self, app: AppName, record: Desired, bundle: bytes | None, complete: Generation) -> None:
-        """Store a record, its bundle unless that is held, and up to where all is seen, in one transaction.
+        """Store a record, its bundle unless that is held, and up to where all is seen, in one transaction; on the medium
+        on return. ReplicaUnwritable.
 
         The patch is not kept: the bundle is. Where the edge is to render from here on, what the hub rendered stays in force until
         it has.
@@ -60,44 +80,96 @@ class Holdings:
         kept = Desired(
             uid=record.uid, epoch=record.epoch, counter=record.counter, spec=record.spec, revision=record.revision,
             digest=record.digest, cascade=record.cascade,
-        )  # fmt: skip
+        ).pack()  # fmt: skip
         row = self._bundles.prepare(bundle) if bundle is not None else None
         highest = max(self.highest, record.generation)
         before = self.get(app)
-        with self._database.transaction() as connection:
+
+        def store(connection: sqlite3.Connection) -> Generation:
             if row is not None:
                 connection.execute("INSERT OR REPLACE INTO bundles VALUES (?, ?, ?, ?)", row)
-            connection.execute(
-                "INSERT OR REPLACE INTO desired VALUES (?, ?, ?, ?, ?)",
-                (app, record.epoch, record.counter, record.digest, kept.pack()),
-            )
+            for table in _COPIES:
+                table.put(connection, app, record.epoch, record.counter, record.digest, kept)
             _take_over(connection, before, Held(app, record))
-            _set_pair(connection, "highest", highest)
-            _set_pair(connection, "complete", complete)
-        self._bundles.evict()
+            _put_pair(connection, "highest", highest)
+            return self._note(connection, complete)
+
+        room = 2 * len(kept) + (len(row[1]) if row else 0)
+        self._complete = self._database.write(store, durable=True, room=room)
+        with suppress(ReplicaUnwritable):
+            self._bundles.evict()
 
     def forget(self, app: AppName, generation: Generation) -> None:
-        """Drop a tombstone that was carried out, unless a newer record has come."""
-        with self._database.transaction() as connection:
-            connection.execute(
-                "DELETE FROM desired WHERE app = ? AND epoch = ? AND counter = ?", (app, *generation)
-            )
+        """Drop a tombstone that was carried out, unless a newer record has come. ReplicaUnwritable."""
+
+        def drop(connection: sqlite3.Connection) -> None:
+            for table in _COPIES:
+                connection.execute(
+                    f"DELETE FROM {table.name} WHERE app = ? AND (epoch, counter) <= (?, ?)",  # noqa: S608
+                    (app, *generation),
+                )
+            META.put(connection, _HELD, _digest(_generations(connection)))
+
+        self._database.write(drop, room=None)
 
     @property
     def highest(self) -> Generation:
         """The highest generation ever accepted: what is below was seen or is a replay."""
-        return Generation(self._database.meta("highest_epoch"), self._database.meta("highest_counter"))
+        return max(self._pair("highest"), *self.generations().values(), NOTHING)
 
     @property
     def complete(self) -> Generation:
         """The generation up to which every record has been seen."""
-        return Generation(self._database.meta("complete_epoch"), self._database.meta("complete_counter"))
+        return NOTHING if self._begins_again else self._complete
 
     def set_complete(self, generation: Generation) -> None:
-        """Note that every record up to `generation` has been seen."""
+        """Note that every record up to `generation` has been seen. ReplicaUnwritable."""
         if generation != self.complete:
-            with self._database.transaction() as connection:
-                _set_pair(connection, "complete", generation)
+            self._complete = self._database.write(lambda connection: self._note(connection, generation))
+
+    def begin_again(self) -> Generation:
+        """Return the frontier from which on to ask, and believe from here on what is said of it."""
+        if self._begins_again:
+            with suppress(ReplicaUnwritable):
+                # Where it can't be, what was lost is found to be lost by the next start too.
+                self._database.write(lambda connection: self._note(connection, NOTHING))
+            self._begins_again, self._complete = False, NOTHING
+        return self._complete
+
+    def _rows(self) -> dict[str, Values]:
+        """Return the newer copy of each record, by application; see to those of which a copy is damaged."""
+        copies = [{row[0]: row for row in self._database.rows(table)} for table in _COPIES]
+        found = _newest(row for copy in copies for row in copy.values())
+        if self._damaged or any(copy != found for copy in copies):
+            self._mend(found)
+        return dict(sorted(found.items()))
+
+    def _mend(self, found: dict[str, Values]) -> None:
+        damaged, self._damaged = self._damaged, set()
+        with suppress(ReplicaUnwritable):
+            self._database.write(lambda connection: _write_again(connection, found.values()), durable=True)
+        held = {AppName(app): Generation(row[1], row[2]) for app, row in found.items()}
+        noted = self._database.meta(_HELD)
+        if noted and _digest(held) != noted:
+            for app in sorted(damaged - found.keys()) or [""]:
+                self._database.lost(Loss("record", app, "both copies of it are damaged"))
+
+    def _on_loss(self, loss: Loss) -> None:
+        if loss.what in _BEGIN_AGAIN:
+            self._begins_again = True
+        elif loss.what == "copy":
+            self._damaged.add(loss.name)
+
+    def _note(self, connection: sqlite3.Connection, complete: Generation) -> Generation:
+        if self._begins_again:
+            complete = NOTHING
+        _put_pair(connection, "complete", complete)
+        META.put(connection, _HELD, _digest(_generations(connection)))
+        return complete
+
+    def _pair(self, name: str) -> Generation:
+        database = self._database
+        return Generation(database.meta(f"{name}_epoch"), database.meta(f"{name}_counter"))
 
 
 def _take_over(connection: sqlite3.Connection, before: Held | None, now: Held) -> None:
@@ -107,19 +179,34 @@ def _take_over(connection: sqlite3.Connection, before: Held | None, now: Held) -
         connection.execute("DELETE FROM rendered WHERE app = ?", (now.app,))
     elif before is not None and before.record.digest:
         revision = before.record.revision
-        connection.execute(
-            "INSERT OR REPLACE INTO rendered VALUES (?, ?, ?, ?)",
-            (
-                now.app,
-                revision.hex() if isinstance(revision, bytes) else revision,
-                before.record.digest,
-                _EMPTY,
-            ),
-        )
+        revision = revision.hex() if isinstance(revision, bytes) else revision
+        RENDERED.put(connection, now.app, revision, before.record.digest, _EMPTY)
 
 
-def _set_pair(connection: sqlite3.Connection, name: str, generation: Generation) -> None:
-    connection.executemany(
-        "INSERT OR REPLACE INTO meta VALUES (?, ?)",
-        [(f"{name}_epoch", generation.epoch), (f"{name}_counter", generation.counter)],
-    )
+def _newest(rows: Iterable[Values]) -> dict[str, Values]:
+    """Return each application's row of the highest generation."""
+    found: dict[str, Values] = {}
+    for row in rows:
+        if row[0] not in found or row[1:3] > found[row[0]][1:3]:
+            found[row[0]] = row
+    return found
+
+
+def _write_again(connection: sqlite3.Connection, rows: Iterable[Values]) -> None:
+    for row in rows:
+        for table in _COPIES:
+            table.put(connection, *row)
+
+
+def _generations(connection: sqlite3.Connection) -> dict[AppName, Generation]:
+    rows = (values for table in _COPIES for values, _ in table.look(connection) if values is not None)
+    return {AppName(app): Generation(row[1], row[2]) for app, row in _newest(rows).items()}
+
+
+def _put_pair(connection: sqlite3.Connection, name: str, generation: Generation) -> None:
+    META.put(connection, f"{name}_epoch", generation.epoch)
+    META.put(connection, f"{name}_counter", generation.counter)
+
+
+def _digest(held: dict[AppName, Generation]) -> int:
+    return int.from_bytes(holdings_digest(held), signed=True)

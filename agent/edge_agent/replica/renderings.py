@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,8 @@ import msgpack
 
 from edge_agent.replica.bundles import Bundles
 from edge_agent.replica.database import Database
+from edge_agent.replica.errors import ReplicaUnwritable
+from edge_agent.replica.tables import ARCHIVE, RENDERED
 from outrider.names import AppName
 
 Warnings = tuple[tuple[str, str], ...]
@@ -42,14 +45,10 @@ class Renderings:
 
     def get(self, app: AppName) -> Rendered | None:
         """Return what an application is at; None if it has no rendering yet."""
-        with self._database.transaction() as connection:
-            row = connection.execute(
-                "SELECT revision, digest, value FROM rendered WHERE app = ?", (app,)
-            ).fetchone()
-        if row is None:
-            return None
-        value = _read(row[2])
-        return Rendered(row[0], row[1], str(value.get("fingerprint", "")), _warnings(value))
+        for _, revision, digest, packed in self._database.rows(RENDERED, "WHERE app = ?", (app,)):
+            value = _read(packed)
+            return Rendered(revision, digest, str(value.get("fingerprint", "")), _warnings(value))
+        return None
 
     def holds(self, digest: bytes) -> bool:
         """Whether a bundle is held, and can be read."""
@@ -57,46 +56,52 @@ class Renderings:
 
     def archived(self, identity: str) -> Archived | None:
         """Return the bundle of a rendering that was made before and is held still."""
-        with self._database.transaction() as connection:
-            row = connection.execute(
-                "SELECT digest, value FROM archive WHERE identity = ?", (identity,)
-            ).fetchone()
-        if row is None or not self.holds(row[0]):
-            return None
-        return Archived(row[0], _warnings(_read(row[1])))
+        for _, digest, packed in self._database.rows(ARCHIVE, "WHERE identity = ?", (identity,)):
+            if self.holds(digest):
+                return Archived(digest, _warnings(_read(packed)))
+        return None
 
     def hold(self, identity: str, archived: Archived, bundle: bytes) -> None:
-        """Hold a bundle that no application is at, and what it was made from."""
+        """Hold a bundle that no application is at, and what it was made from. ReplicaUnwritable."""
         row = self._bundles.prepare(bundle)
-        with self._database.transaction() as connection:
+
+        def store(connection: sqlite3.Connection) -> None:
             connection.execute("INSERT OR REPLACE INTO bundles VALUES (?, ?, ?, ?)", row)
             _archive(connection, identity, archived)
+
+        self._database.write(store, room=len(row[1]))
 
     def put(self, app: AppName, rendered: Rendered, identity: str, bundle: bytes | None) -> bool:
         """Store a rendering, its bundle unless that is held, and what it was made from, in one transaction.
 
-        False, and nothing is stored: the application is not rendered here any more.
+        False, and nothing is stored: the application is not rendered here any more. ReplicaUnwritable.
         """
         row = self._bundles.prepare(bundle) if bundle is not None else None
         value = msgpack.packb({"fingerprint": rendered.fingerprint, "warnings": rendered.warnings})
-        with self._database.transaction() as connection:
+
+        def store(connection: sqlite3.Connection) -> bool:
             held = connection.execute("SELECT digest FROM desired WHERE app = ?", (app,)).fetchone()
             if held is None or held[0] != b"":
                 return False
             if row is not None:
                 connection.execute("INSERT OR REPLACE INTO bundles VALUES (?, ?, ?, ?)", row)
             _archive(connection, identity, Archived(rendered.digest, rendered.warnings))
-            connection.execute(
-                "INSERT OR REPLACE INTO rendered VALUES (?, ?, ?, ?)",
-                (app, rendered.revision, rendered.digest, value),
-            )
-        self._bundles.evict()
-        return True
+            RENDERED.put(connection, app, rendered.revision, rendered.digest, value)
+            return True
+
+        stored = self._database.write(store, durable=True, room=len(value) + (len(row[1]) if row else 0))
+        if stored:
+            with suppress(ReplicaUnwritable):
+                self._bundles.evict()
+        return stored
+
+    def at(self, digest: bytes) -> list[AppName]:
+        """Return the applications that are at a bundle that was rendered here."""
+        return [AppName(app) for app, *_ in self._database.rows(RENDERED, "WHERE digest = ?", (digest,))]
 
 
 def _archive(connection: sqlite3.Connection, identity: str, archived: Archived) -> None:
-    value = msgpack.packb({"warnings": archived.warnings})
-    connection.execute("INSERT OR REPLACE INTO archive VALUES (?, ?, ?)", (identity, archived.digest, value))
+    ARCHIVE.put(connection, identity, archived.digest, msgpack.packb({"warnings": archived.warnings}))
 
 
 def _read(packed: bytes) -> Mapping[str, Any]:

@@ -26,7 +26,7 @@ from .site import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from outrider_playground.kubernetes import SimulatedCluster
 
@@ -194,10 +194,16 @@ class FullDisk(MemoryProgress):
         super().__init__()
         self.full = True
 
-    async def put(self, app: str, value: dict[str, object], bundles: Collection[str] = ()) -> None:
+    async def put(
+        self,
+        app: str,
+        value: dict[str, object],
+        bundles: Collection[str] = (),
+        core: Mapping[str, object] | None = None,
+    ) -> None:
         if self.full:
             raise OSError("no space left on device")
-        await super().put(app, value, bundles)
+        await super().put(app, value, bundles, core)
 
 
 async def test_an_agent_that_can_write_nothing_down_goes_on_and_says_so(

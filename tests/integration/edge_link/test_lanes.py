@@ -70,7 +70,7 @@ async def behind_a_thin_link(hub: Hub, folder: Path) -> AsyncIterator[Edge]:
                 link.delay(0.05)
                 link.throttle(16_000)
                 allowance = Allowance(Limits(), time.time, database)
-                sender = JournalSender(connection, SHOP1, Journal(database), 1, time.monotonic)
+                sender = JournalSender(connection, SHOP1, Journal(database), time.monotonic)
                 outbound = Outbound(
                     connection, SHOP1, Outbox(1), sender, allowance, set, time.time, random.Random(3),
                     OutboundSettings(flush_after_s=0.01),

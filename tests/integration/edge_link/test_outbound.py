@@ -67,7 +67,7 @@ async def edge(hub: Hub, folder: Path, limits: Limits, flush_after_s: float = 0.
     with opened(folder / "replica") as database:
         async with hub.connect_edge(SHOP1) as connection, hub.connect("aggregator") as aggregator:
             journal, allowance = Journal(database), Allowance(limits, lambda: made.now_s, database)
-            sender = JournalSender(connection, SHOP1, journal, 1, time.monotonic, flush_after_s)
+            sender = JournalSender(connection, SHOP1, journal, time.monotonic, flush_after_s)
             settings = OutboundSettings(flush_after_s=0.01)
             outbox, rng = Outbox(1), random.Random(3)
             outbound = Outbound(

@@ -1,5 +1,5 @@
-import sqlite3
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import given, settings
@@ -132,20 +132,17 @@ def test_a_gap_made_while_its_entries_were_on_their_way_is_sent_too(tmp_path: Pa
 def test_every_entry_is_either_there_or_in_exactly_one_gap(
     happened: list[tuple[str, int]], bound: int
 ) -> None:
-    database = Database(sqlite3.connect(":memory:"), was_set_aside=False)
-    with database.transaction() as connection:
-        connection.execute("CREATE TABLE meta (key TEXT PRIMARY KEY, value)")
-    journal = Journal(database, max_bytes=bound)
-    for n, (kind, size) in enumerate(happened):
-        journal.append(n, [("shop", kind, {"x": "y" * size})])
-    entries = everything(journal)
+    with TemporaryDirectory() as folder, opened(Path(folder) / "replica") as database:
+        journal = Journal(database, max_bytes=bound)
+        for n, (kind, size) in enumerate(happened):
+            journal.append(n, [("shop", kind, {"x": "y" * size})])
+        entries = everything(journal)
     assert told(entries).keys() == set(range(1, len(happened) + 1))
     counted: dict[str, int] = {}
     for entry in entries:
         for kind, count in (entry.detail["counts"] if entry.kind == "gap" else {entry.kind: 1}).items():
             counted[kind] = counted.get(kind, 0) + count
     assert counted == {kind: sum(one == kind for one, _ in happened) for kind, _ in happened}
-    database.close()
 
 
 @pytest.mark.parametrize(

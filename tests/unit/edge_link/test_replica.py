@@ -58,7 +58,7 @@ def test_a_damaged_replica_is_set_aside_and_an_empty_one_begun(tmp_path: Path, d
     data[100:4000] = (damage or b"\xff") * (3900 // len(damage or b"\xff"))
     file.write_bytes(bytes(data))
     with opened(file) as database:
-        assert database.was_set_aside
+        assert [loss.what for loss in database.losses] == ["file"]
         assert Holdings(database, Bundles(database)).all() == []
     assert list(tmp_path.glob("replica.sqlite.damaged-*"))
 
@@ -69,7 +69,7 @@ def test_a_file_of_a_later_schema_is_set_aside_and_not_guessed_at(tmp_path: Path
         connection.execute("PRAGMA user_version = 99")
     connection.close()
     with opened(file) as database:
-        assert database.was_set_aside
+        assert [loss.what for loss in database.losses] == ["file"]
 
 
 def test_a_tombstone_is_forgotten_only_if_nothing_newer_came(tmp_path: Path) -> None:
