@@ -5,7 +5,7 @@ acknowledgement was lost), and a gap may reach over entries that came before it 
 is no batch, or no entry, is left out and counted: the journal goes on.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from outrider import codec, delta, subjects
@@ -20,6 +20,8 @@ from status_aggregator.rejections import Rejections
 READ_BATCH = 128
 BATCH_MAX_BYTES = 1 << 20
 # Unpacked. An edge makes batches of a sixteenth of that.
+ENTRIES_MAX = 50_000
+# Of one cluster, held while an answer is made, some 25 MB: a stolen identity may fill the stream. Beyond, the oldest are left out.
 
 Place = tuple[int, int]
 """Epoch of the replica and sequence number."""
@@ -58,17 +60,19 @@ class JournalReader:
 
         `apps`: of which applications, "" being the cluster as a whole; none named: of all.
         """
-        found: dict[tuple[Place, bool], Told] = {}
-        seq = 1
+        found, of_epochs, seq = dict[tuple[Place, bool], Told](), dict[int, int](), 1
         while True:
             stored = await self._js.following(JOURNAL.name, subjects.journal(cluster), seq, READ_BATCH)
             for told in self._told(cluster, stored):
-                if (not apps or told.app in apps) and (before is None or told.place < before):
-                    found[told.place, told.kind == "gap"] = told
+                of_epochs.setdefault(told.place[0], len(of_epochs))
+                if before is None or _precedes(told.place, before, of_epochs):
+                    found.setdefault((told.place, told.kind == "gap"), told)
+            while len(found) > ENTRIES_MAX:
+                del found[next(iter(found))]
             if len(stored) < READ_BATCH:
                 break
             seq = stored[-1].seq + 1
-        entries = list(merged(found.values()))
+        entries = [told for told in merged(found.values()) if not apps or told.app in apps]
         return entries[-limit:], len(entries) > limit
 
     def _told(self, cluster: ClusterName, stored: Iterable[Stored]) -> Iterator[Told]:
@@ -91,22 +95,34 @@ def told_in(data: bytes) -> Iterator[Told]:
                 raise MalformedMessage("JournalBatch.frame: not [seq, at, application, kind, detail]")
 
 
-def merged(entries: Iterable[Told]) -> Iterator[Told]:
-    """Yield entries in their order, without gaps that say nothing that isn't told."""
-    ordered = sorted(entries, key=lambda told: (told.place, told.kind == "gap"))
+def _precedes(place: Place, before: Place, of_epochs: Mapping[int, int]) -> bool:
+    """Whether an entry comes before a place. What comes while the epoch of that place has not begun, does."""
+    if before[0] not in of_epochs:
+        return True
+    return (of_epochs[place[0]], place[1]) < (of_epochs[before[0]], before[1])
+
+
+def merged(came: Iterable[Told]) -> Iterator[Told]:
+    """Yield entries in their order, without gaps that say nothing that isn't told; given in the order in which they came.
+
+    Epochs are in the order in which they came: their numbers are of the edge's clock, which may have been set back.
+    """
+    entries = list(came)
+    of_epochs = {epoch: rank for rank, epoch in enumerate(dict.fromkeys(told.place[0] for told in entries))}
+    ordered = sorted(entries, key=lambda told: (of_epochs[told.place[0]], told.place[1], told.kind == "gap"))
     there = {told.place for told in ordered if told.kind != "gap"}
-    reached: Place = (0, 0)
+    reached = (-1, 0)
     for told in ordered:
         if told.kind != "gap":
             yield told
             continue
         epoch, first = told.place
-        last = _last_of(told)
-        if (epoch, last) <= reached or all(
-            (epoch, seq) in there for seq in range(first, min(last, first + 1000) + 1)
+        place = (of_epochs[epoch], _last_of(told))
+        if place <= reached or all(
+            (epoch, seq) in there for seq in range(first, min(place[1], first + 1000) + 1)
         ):
             continue
-        reached = (epoch, last)
+        reached = place
         yield told
 
 

@@ -31,8 +31,14 @@ async def test_the_hub_tells_what_an_edge_wrote_down_once_in_order_and_page_by_p
         assert ([one["place"] for one in older["items"]], older["previous"]) == ([[7, 1]], None)
         of_app = await fleet.ask("journal", name="till")
         assert [one["app"] for one in of_app["items"]] == ["till", "till"]
+        rebuilt = JournalBatch(3, delta.compress_fast(codec.pack([[1, 500, "", "agent-started", {}]]))).pack()
+        await stream.publish(place, rebuilt)
+        newest = await fleet.ask("journal", cluster="shop1", limit=2)
+        assert [one["place"] for one in newest["items"]] == [[7, 3], [3, 1]]
+        older = await fleet.ask("journal", cluster="shop1", limit=9, before=newest["items"][1]["place"])
+        assert [one["place"] for one in older["items"]] == [[7, 1], [7, 2], [7, 3]]
         # With its cluster named, what happened to the cluster as a whole stands beside it, and it need not exist any more.
         beside = await fleet.ask("journal", cluster="shop1", name="till")
-        assert [one["app"] for one in beside["items"]] == ["till", "till", ""]
+        assert [one["app"] for one in beside["items"]] == ["till", "till", "", ""]
         gone = await fleet.ask("journal", cluster="shop1", name="gone")
-        assert [one["app"] for one in gone["items"]] == [""]
+        assert [one["app"] for one in gone["items"]] == ["", ""]

@@ -18,7 +18,12 @@ def gap(first: int, last: int, epoch: int = 1) -> Told:
     ("came", "told"),
     [
         ([entry(2), entry(1)], [entry(1), entry(2)]),
-        ([entry(1, epoch=2), entry(5, epoch=1)], [entry(5, epoch=1), entry(1, epoch=2)]),
+        ([entry(5, epoch=1), entry(1, epoch=2)], [entry(5, epoch=1), entry(1, epoch=2)]),
+        # Its replica was rebuilt while its clock was set back.
+        (
+            [entry(5, epoch=2), entry(1, epoch=1), entry(6, epoch=2)],
+            [entry(5, epoch=2), entry(6, epoch=2), entry(1, epoch=1)],
+        ),
         ([entry(1), gap(2, 4), entry(5)], [entry(1), gap(2, 4), entry(5)]),
         ([entry(1), entry(2), gap(1, 2)], [entry(1), entry(2)]),
         ([entry(1), entry(2), gap(1, 4)], [entry(1), gap(1, 4), entry(2)]),
