@@ -30,6 +30,8 @@ log = structlog.get_logger()
 GROUP = "looks"
 # Of endpoints, apart from those that change things.
 SIDES = ("", "desired", "live")
+_LISTS = {"tree": ("nodes", "orphaned"), "diff": ("resources",)}
+# What an answer holds, each item a map.
 _Arguments = dict[str, Any]
 
 
@@ -157,7 +159,7 @@ class Looks:
                 raise RequestRefused(f"{error}; {missing}") from error
             log.info("last known state shown", app=app.name, cluster=cluster, verb=question.verb)
             return {**found, **marks.unanswered(known, error)}
-        if not isinstance(answer, dict):
+        if not _is_answer(question.verb, answer):
             raise RequestRefused(f"the agent of cluster {cluster!r} gave no answer that can be read")
         await self._answers.keep(cluster, app.name, app.uid, question.topic, question.resource, answer)
         return {**answer, **marks.live(self._clock())}
@@ -210,3 +212,11 @@ class Looks:
 def _must_be_heard_of(known: Reported) -> None:
     if not known.document:
         raise NotFound("nothing was ever heard of the application")
+
+
+def _is_answer(verb: str, answer: Any) -> bool:
+    """Whether what an agent said has the shape of an answer: it may be in the wrong hands."""
+    if not isinstance(answer, dict):
+        return False
+    lists = [answer.get(name) or [] for name in _LISTS.get(verb, ())]
+    return all(isinstance(one, list) and all(isinstance(item, dict) for item in one) for one in lists)

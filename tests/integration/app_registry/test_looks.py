@@ -143,6 +143,42 @@ async def test_what_a_cluster_answers_is_as_of_now_and_is_shown_again_with_its_a
         await served.ask("app.tree", name="till", live=True)
 
 
+@pytest.mark.parametrize(
+    "said", ["text", {"nodes": 7}, {"nodes": [7]}, {"nodes": [], "orphaned": {"a": 1}}], ids=str
+)
+async def test_what_is_no_answer_is_refused_and_not_kept(served: Fleet, said: Any) -> None:
+    shop = await delivered(served)
+    await answering(shop.edge, lambda _: CommandReply(said))
+    with pytest.raises(RequestRefused, match="gave no answer that can be read"):
+        await served.ask("app.tree", name="till")
+    assert await kept(served) == []
+
+
+async def test_an_agent_says_nothing_about_how_fresh_its_answer_is(
+    served: Fleet, aggregator: Aggregator
+) -> None:
+    shop = await delivered(served)
+    lie = {"source": "live", "freshness": "fresh", "presence": "online", "age_s": 0, "basis": "none"}
+    await answering(shop.edge, lambda _: CommandReply({**TREE, **lie}))
+    await served.ask("app.tree", name="till")
+    aggregator.offline()
+    await shop.leave(served)
+    found = await served.ask("app.tree", name="till")
+    assert [found[field] for field in ("source", "freshness", "presence", "basis")] == [
+        "last-known", "offline", "offline", "answer",
+    ]  # fmt: skip
+
+
+async def test_what_was_seen_is_shown_while_no_aggregator_runs_and_is_not_fresh(served: Fleet) -> None:
+    shop = await delivered(served)
+    await answering(shop.edge, lambda _: CommandReply(TREE))
+    await served.ask("app.tree", name="till")
+    await shop.leave(served)
+    found = await served.ask("app.tree", name="till")
+    assert found["nodes"] == TREE["nodes"]
+    assert (found["freshness"], found["presence"], found["heard_at_ms"]) == ("offline", "offline", 0)
+
+
 async def test_a_cluster_that_is_connected_and_silent_is_stale(served: Fleet, aggregator: Aggregator) -> None:
     shop = await delivered(served)
     aggregator.item = {"freshness": "fresh", "presence": "online", "age_s": 5, "received_at_ms": 1}

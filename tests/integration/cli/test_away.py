@@ -14,6 +14,13 @@ from tests.integration.cli.conftest import Ended, Outrider
 from tests.integration.cli.hub_process import WITHIN_S, up
 from tests.integration.rendering.repositories import Repository
 
+from outrider import codec, delta
+from outrider.bus import connected
+from outrider.bus.buckets import KeyValue
+from outrider.bus.jetstream import JetStream
+from outrider.identity import credentials
+from outrider.records import LookRecord
+from outrider.topology import LOOKS
 from outrider_playground.demo.edge import Edge, running_edge
 from outrider_playground.demo.hub import Listener
 from outrider_playground.waiting import eventually
@@ -119,6 +126,18 @@ async def cut(fleet: Fleet) -> None:
     await fleet.until("web", freshness="offline", presence="offline")
 
 
+async def all_that_is_kept(fleet: Fleet) -> dict[str, Any]:
+    """Return what the hub has kept of what agents answered."""
+    servers = tuple(json.loads((fleet.state / "hub.json").read_text())["servers"])
+    bus = credentials.bus_settings(fleet.state / "credentials" / "registry.creds", servers)
+    async with connected(bus, alone=True) as connection:
+        watching = KeyValue(JetStream(connection), LOOKS).watch()
+        changes = (await anext(watching)).changes
+        await watching.aclose()  # type: ignore[attr-defined]
+    records = {change.key: LookRecord.unpack(change.value) for change in changes if change.value is not None}
+    return {key: codec.unpack(delta.decompress(one.frame, max_bytes=1 << 24)) for key, one in records.items()}
+
+
 def lines_about(shown: str, name: str) -> list[str]:
     return [line for line in shown.splitlines() if line.split()[:1] == [name]]
 
@@ -193,8 +212,12 @@ async def test_tree_diff_and_manifests_stay_readable_while_a_cluster_is_away(fle
         verb, *options = command
         refused = await fleet.ended("app", verb, "web", *options, status=1)
         assert "cluster 'shop1' is offline" in refused.stderr
-    assert CANARY not in fleet.said
-    assert base64.b64encode(CANARY.encode()).decode() not in fleet.said
+    kept = await all_that_is_kept(fleet)
+    assert "shop1.web.tree" in kept
+    for said in (fleet.said, repr(kept)):
+        assert "door" in said
+        assert CANARY not in said
+        assert base64.b64encode(CANARY.encode()).decode() not in said
 
 
 async def test_what_nobody_looked_at_is_told_from_the_last_status_and_the_bundle(fleet: Fleet) -> None:
