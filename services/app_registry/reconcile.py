@@ -17,6 +17,7 @@ import structlog
 from app_registry.app import App
 from app_registry.conditions import Conditions
 from app_registry.desired import (
+    COMPARISON_ERROR,
     INVALID_SPEC_ERROR,
     Condition,
     Content,
@@ -32,7 +33,7 @@ from app_registry.generations import Generations
 from app_registry.last_answers import LastAnswers
 from app_registry.projects import NotPermitted
 from app_registry.publisher import Publisher
-from app_registry.returning import Returning
+from app_registry.returning import NotLooked, Returning
 from app_registry.tombstones import Tombstones
 from outrider.bus.buckets import KeyValue
 from outrider.identity.signatures import ForgedRecord
@@ -107,7 +108,12 @@ class Reconciler:
             return
         published = self._generations.get(cluster, app.name)
         last = published.last if published else None
-        decision = await self._decide(app, app.intent(project.for_edge(asked)), last)
+        try:
+            decision = await self._decide(app, app.intent(project.for_edge(asked)), last)
+        except NotLooked as error:
+            waits = f"it stays as its edge rendered it until the hub's renderers have looked: {error}"
+            await self._conditions.note(app.name, cluster, [Condition(COMPARISON_ERROR, waits)])
+            raise
         if decision.content is not None:
             await self._publish(cluster, app, decision.content)
         await self._leave_others(cluster, app)

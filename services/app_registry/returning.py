@@ -20,6 +20,10 @@ LOOK_TIMEOUT_S = 60.0
 # A fetch and a rendering; nobody waits for it.
 
 
+class NotLooked(BusError):
+    """Its renderers could not be asked: it waits for them."""
+
+
 class Returning:
     """Finds out what the hub's renderers have, as of now."""
 
@@ -27,7 +31,7 @@ class Returning:
         self._connection, self._js, self._fleet = connection, js, fleet
 
     async def rendering(self, app: App) -> RenderingRecord | None:
-        """Return the rendering of an application after a look at its sources; None if there is none. BusError: try again.
+        """Return the rendering of an application after a look at its sources; None if there is none. NotLooked, BusError: try again.
 
         With an error it holds no bundle: the last good one may be old.
         """
@@ -42,6 +46,8 @@ class Returning:
             except RequestRefused as error:
                 # It has not heard yet that this is wanted.
                 raise BusError(f"{origin.repo_url} was not looked at: {error}") from error
+            except BusError as error:
+                raise NotLooked(f"{origin.repo_url} was not looked at: {error}") from error
         entry = await current(self._js, RENDERINGS, key)
         record = RenderingRecord.unpack(entry.value) if entry.value is not None else None
         return replace(record, digest=b"") if record is not None and record.error else record

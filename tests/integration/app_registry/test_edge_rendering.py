@@ -132,6 +132,22 @@ async def test_an_application_stays_as_its_edge_rendered_it_while_the_hub_can_no
     assert edge.arrived.empty()
 
 
+async def test_an_application_that_waits_for_the_hub_s_renderers_says_so(served: Fleet) -> None:
+    edge = await served.edge("shop1", render="edge")
+    await served.ask("app.apply", manifest=application("till"))
+    assert at_edge(await next_of(edge))
+
+    await served.ask("cluster.update", name="shop1", render="hub")
+    await served.condition("till", "stays as its edge rendered it until the hub's renderers have looked")
+
+    async def look() -> None:
+        await served.render(await served.wanted(), bundle("a"))
+
+    async with looking(served, look):
+        assert (await next_of(edge)).digest == delta.digest(bundle("a"))
+        await served.condition("till", "")
+
+
 async def test_the_repository_is_named_as_it_is_registered(served: Fleet) -> None:
     edge = await served.edge("shop1")
     source = {**SOURCE, "repoURL": REPOSITORY.removesuffix(".git")}
