@@ -12,6 +12,7 @@ import itertools
 import json
 import os
 import random
+import shutil
 import signal
 import sys
 from pathlib import Path
@@ -83,6 +84,7 @@ class Renderer:
         self._numbers = itertools.count(READY + 1)
         self._deaths = 0
         # in a row, without an answer in between
+        self.starts = 0
         self.last_words = ""
         # How it died last.
 
@@ -112,6 +114,11 @@ class Renderer:
             self._running.kill()
             self._lost(self._running, "nothing is rendered here any more")
             self._deaths = 0
+
+    async def clear(self) -> None:
+        """Remove what an earlier process left on the disk, where none runs."""
+        if self._running is None:
+            await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
 
     async def ask(self, verb: str, arguments: dict[str, Any], timeout_s: float) -> Any:
         """Return the answer to a request. RenderRefused, RendererLost, RendererMissing."""
@@ -164,6 +171,7 @@ class Renderer:
             self._deaths += 1
             self.last_words = str(error)
             raise RendererLost(f"it can't be started: {error}") from error
+        self.starts += 1
         log.info("renderer started", pid=process.pid)
         return _Running(process)
 

@@ -67,6 +67,8 @@ class Rendering:
 
     async def run(self) -> None:
         """Follow the repositories, for ever."""
+        if not self.places.all():
+            await self._steps.renderer.clear()
         await self.places.run()
 
     # What is to be rendered
@@ -157,6 +159,7 @@ class Rendering:
 
     async def _heads(self, place: Place, sources: Sequence[Source], projects: set[str]) -> list[Head | str]:
         try:
+            await self._steps.retain([watched.place for watched in self.places.all()])
             heads = await self._steps.heads(place, sources, projects)
         except RendererMissing as error:
             self._telling.unavailable(str(error))

@@ -50,6 +50,16 @@ class Steps:
 
     def __init__(self, renderer: Renderer, secrets: RepositorySecrets) -> None:
         self.renderer, self.secrets = renderer, secrets
+        self._retained: tuple[int, list[str]] = (0, [])
+
+    async def retain(self, places: Collection[Place]) -> None:
+        """Have the clones of other repositories removed; nothing happens where that is known already."""
+        urls = sorted(place.url for place in places if not place.holds_charts)
+        known = (self.renderer.starts, urls)
+        if self._retained != known:
+            await self.renderer.ask("retain", {"urls": urls}, PREPARE_TIMEOUT_S)
+            # One that was started by that has not been told of anything else.
+            self._retained = (self.renderer.starts, urls)
 
     async def heads(
         self, place: Place, sources: Sequence[Source], projects: Collection[str]

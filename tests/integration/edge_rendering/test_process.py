@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 from tests.integration.rendering.repositories import Repository
+from tests.integration.rendering.servers import SshServer
 
 from edge_agent.rendering import process
+from outrider.names import AppName
 from outrider_playground.kubernetes import SimulatedCluster
 from outrider_playground.waiting import eventually
 
@@ -111,3 +113,23 @@ async def test_a_process_that_answers_nonsense_is_ended_and_asked_again(
 def children(pid: int) -> list[int]:
     found: list[Any] = (Path("/proc") / str(pid) / "task" / str(pid) / "children").read_text().split()
     return [int(child) for child in found]
+
+
+async def test_clones_of_repositories_that_nobody_wants_any_more_are_removed(
+    tmp_path: Path, cluster: SimulatedCluster, served: Repository, url: str, ssh: SshServer
+) -> None:
+    commit = served.commit(FILES)
+    clones = tmp_path / "site" / "rendering" / "clones"
+    async with running(tmp_path / "site", cluster) as site:
+        site.want("till", {"repoURL": url, "path": "till"})
+        site.want("menu", {"repoURL": ssh.url("team/app.git"), "path": "till"})
+        for app in ("till", "menu"):
+            await site.at(commit, app)
+        assert len(list(clones.iterdir())) == 2
+        site.accept("menu", None)
+        site.rendering.forget(AppName("menu"))
+        await site.look()
+        assert [(folder / "url").read_text().strip() for folder in clones.iterdir()] == [url]
+        site.accept("till", None)
+    async with running(tmp_path / "site", cluster) as site:
+        await eventually(lambda: not clones.exists())

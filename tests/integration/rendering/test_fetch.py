@@ -216,3 +216,19 @@ async def test_fetches_of_one_repository_at_a_time_give_the_same_answer(
     answers = await asyncio.gather(*(store.fetch(access, ["main"]) for _ in range(5)))
 
     assert answers == [{"main": commit}] * 5
+
+
+async def test_clones_of_all_repositories_but_some_are_removed(served: Repository, tmp_path: Path) -> None:
+    other = Repository(tmp_path / "other.git")
+    for repository in (served, other):
+        repository.commit({"app/a.yaml": manifest("one")})
+    async with GitStore(tmp_path / "store") as store:
+        for repository in (served, other):
+            await store.fetch(RepositoryAccess(repository.url), ["main"])
+        await store.retain([other.url, "no URL at all"])
+        assert len(list((tmp_path / "store" / "clones").iterdir())) == 1
+        commit = served.commit({"app/a.yaml": manifest("two")})
+        assert await store.fetch(RepositoryAccess(served.url), ["main"]) == {"main": commit}
+    async with GitStore(tmp_path / "store") as store:
+        await store.retain([])
+        assert list((tmp_path / "store" / "clones").iterdir()) == []

@@ -425,3 +425,15 @@ async def test_the_username_in_a_url_is_used_and_a_password_in_it_refused(
     with pytest.raises(AddressRefused, match="holds a password") as refused:
         await store.fetch(with_password, ["main"])
     assert "canary" not in str(refused.value)
+
+
+async def test_a_disk_that_is_nearly_full_is_left_to_others(
+    served: Repository, https: HttpsServer, certificate: Certificate, tmp_path: Path
+) -> None:
+    served.commit({"app/a.yaml": "a: 1"})
+    async with GitStore(tmp_path / "store", keeps_free_bytes=1 << 60) as store:
+        with pytest.raises(
+            RepositoryUnavailable, match=r"the disk is nearly full, and its last \d+ MiB are kept"
+        ):
+            await store.fetch(https_access(https, certificate), ["main"])
+    assert https.requests.lines == []

@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 
-from edge_agent.rendering.child.settings import Settings
+from edge_agent.rendering.child.settings import CHARTS_MAX_BYTES, KEEPS_FREE_BYTES, Settings
 from edge_agent.rendering.child.work import Refused, Work
 from edge_agent.rendering.frames import READY, REQUEST_MAX_BYTES, encode, receive
 from outrider.rendering.charts import ChartStore
@@ -32,8 +32,10 @@ async def serve(settings: Settings, requests: int, answers: int) -> None:
     policy = settings.policy
     async with (
         RenderPool(settings.rendering) as pool,
-        GitStore(settings.root, policy=policy) as git,
-        ChartStore(settings.root / "charts", pool.chart_versions, policy=policy) as charts,
+        GitStore(settings.root, policy=policy, keeps_free_bytes=KEEPS_FREE_BYTES) as git,
+        ChartStore(
+            settings.root / "charts", pool.chart_versions, policy=policy, cache_max_bytes=CHARTS_MAX_BYTES
+        ) as charts,
     ):
         work = Work(Checkouts(git, charts), pool)
         await _answer(writer, READY, {"version": VERSION}, None)
@@ -55,6 +57,9 @@ async def _handle(work: Work, writer: asyncio.StreamWriter, number: int, verb: s
         value, error = await work.do(verb, arguments), None
     except Refused as refused:
         value, error = None, str(refused)
+    except OSError as failure:
+        log.warning("disk or system call failed", verb=verb, error=str(failure))
+        value, error = None, f"the renderer's disk: {failure.strerror or type(failure).__name__}"
     except Exception as failure:  # noqa: BLE001 a loop's boundary: one source's surprise is not the next one's
         # Where, and not what it says: credentials may be part of that.
         trace = "".join(traceback.format_tb(failure.__traceback__))

@@ -6,6 +6,10 @@ from pathlib import Path
 from outrider.rendering.git.address import AddressPolicy
 from outrider.rendering.settings import RenderSettings
 
+MIB = 1 << 20
+KEEPS_FREE_BYTES = 128 * MIB
+# Of the disk, which is the replica's too: what can't be fetched must not keep an agent from writing.
+CHARTS_MAX_BYTES = 256 * MIB
 IDLE_S = 20.0
 # A worker that renders is gone after this: between two commits its memory is the site's.
 

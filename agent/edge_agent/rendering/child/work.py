@@ -50,6 +50,9 @@ class Work:
                 return await self.prepare(arguments)
             case "make":
                 return await self.make(arguments)
+            case "retain":
+                await self._checkouts.git.retain(list(arguments["urls"]))
+                return None
         raise Refused(f"{verb!r} is nothing that this process does")
 
     async def heads(self, arguments: Mapping[str, Any]) -> list[Any]:

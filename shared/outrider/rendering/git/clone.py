@@ -198,3 +198,9 @@ class Clone:
         """Close its files."""
         with self.reading:
             self._close_reader()
+
+    def remove(self) -> None:
+        """Remove all of it from the disk."""
+        with self.writing, self.reading:
+            self._close_reader()
+            shutil.rmtree(self._folder, ignore_errors=True)

@@ -1,6 +1,7 @@
 """Turn what dulwich, paramiko and sockets raise into errors with a name, without the credentials that a server may have echoed."""
 
 import contextlib
+import errno
 import sys
 from collections.abc import Iterator
 
@@ -58,6 +59,8 @@ def _name(access: RepositoryAccess, error: BaseException) -> Exception:
             return _unavailable(access, f"the server says: {text}")
         case NotGitRepository():
             return _unavailable(access, "there is no Git repository at this address")
+        case OSError() if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return _unavailable(access, "there is no room left on the disk")
         case _ if isinstance(error, (OSError, EOFError, *_of_ssh())):
             return _unavailable(access, f"the connection failed: {type(error).__name__}")
         case _:

@@ -6,6 +6,7 @@ after it find another. Two fetches of one repository wait for one another withou
 
 import asyncio
 import contextlib
+import dataclasses
 import functools
 import shutil
 import tempfile
@@ -20,9 +21,9 @@ from outrider.rendering.errors import RenderError
 from outrider.rendering.exported import SOURCE_FOLDER, Export
 from outrider.rendering.git.access import RepositoryAccess
 from outrider.rendering.git.address import AddressPolicy, parse_address
-from outrider.rendering.git.bounds import FetchLimits, Spending
-from outrider.rendering.git.clone import PACKS_MAX, Clone, Generation
-from outrider.rendering.git.errors import GitError, RepositoryUnavailable
+from outrider.rendering.git.bounds import MIB, FetchLimits, Spending
+from outrider.rendering.git.clone import PACKS_MAX, Clone, Generation, clone_key
+from outrider.rendering.git.errors import AddressRefused, GitError, RepositoryUnavailable
 from outrider.rendering.git.export import Exporter, ExportLimits
 from outrider.rendering.git.fingerprint import Fingerprint, contents
 from outrider.rendering.git.links import LinkRefused, follow
@@ -55,11 +56,14 @@ class GitStore:
         policy: AddressPolicy | None = None,
         fetch_limits: FetchLimits | None = None,
         export_limits: ExportLimits | None = None,
+        keeps_free_bytes: int = 0,
     ) -> None:
+        """`keeps_free_bytes`: of the disk, for others. A fetch that would need more than the rest is refused."""
         self._clones_root, self._exports_root = root / "clones", root / "exports"
         self._policy = policy or AddressPolicy()
         self._fetch_limits = fetch_limits or FetchLimits()
         self._export_limits = export_limits or ExportLimits()
+        self._keeps_free_bytes = keeps_free_bytes
         self._repositories: dict[str, _Repository] = {}
         self._fetching: set[Spending] = set()
         self._network = ThreadPoolExecutor(_NETWORK_THREADS, thread_name_prefix="git network")
@@ -101,7 +105,7 @@ class GitStore:
         }
 
     async def _on_network(self, clone: Clone, access: RepositoryAccess, revisions: list[str]) -> Heads:
-        spending = Spending(access.url, self._fetch_limits)
+        spending = Spending(access.url, await asyncio.to_thread(self._affordable, access.url))
         fetch = functools.partial(self._fetch, clone, access, revisions, spending)
         self._fetching.add(spending)
         try:
@@ -111,6 +115,38 @@ class GitStore:
             raise
         finally:
             self._fetching.discard(spending)
+
+    def _affordable(self, url: str) -> FetchLimits:
+        """Return what a fetch may take, so that the disk does not become full of it: a pack lies there twice for a moment."""
+        if not self._keeps_free_bytes:
+            return self._fetch_limits
+        left_bytes = shutil.disk_usage(self._clones_root).free - self._keeps_free_bytes
+        if left_bytes <= 0:
+            kept = self._keeps_free_bytes // MIB
+            raise RepositoryUnavailable(
+                url, f"the disk is nearly full, and its last {kept} MiB are kept free"
+            )
+        most_bytes = min(self._fetch_limits.max_received_bytes, left_bytes // 2)
+        return dataclasses.replace(self._fetch_limits, max_received_bytes=most_bytes)
+
+    async def retain(self, urls: Sequence[str]) -> None:
+        """Remove the clones of all other repositories from the disk. A URL that is none names no clone."""
+        wanted: set[str] = set()
+        for url in urls:
+            with contextlib.suppress(AddressRefused):
+                wanted.add(parse_address(url).canonical)
+        for canonical in self._repositories.keys() - wanted:
+            repository = self._repositories[canonical]
+            async with repository.fetching, repository.reading:
+                del self._repositories[canonical]
+                await self._on_disk(repository.clone.remove)
+        kept = {clone_key(canonical) for canonical in wanted}
+        await self._on_disk(lambda: self._remove_clones_but(kept))
+
+    def _remove_clones_but(self, kept: set[str]) -> None:
+        for folder in self._clones_root.iterdir():
+            if folder.name not in kept:
+                shutil.rmtree(folder, ignore_errors=True)
 
     async def fingerprint(self, url: str, commit: str, source: ApplicationSource) -> Fingerprint:
         """Return the digest of what `source` reads at `commit`; PathNotFound if its path is not there."""
