@@ -12,6 +12,9 @@ from outrider.bus.jetstream import JetStream
 from outrider.topology import ObjectStore
 
 TIMEOUT_S = 60.0
+# For a whole object.
+ANSWER_S = 10.0
+# For one answer of the server: what was on its way to a node that is lost gets none, and is sent again from the beginning.
 BATCH = 64
 # Chunks of 128 KiB asked for at once.
 
@@ -25,7 +28,7 @@ class Objects:
 
     def _client(self) -> Client:
         # Without nats-py's look-up of the store on every use: topology has made it.
-        js = self._connection.client.jetstream(timeout=TIMEOUT_S)
+        js = self._connection.client.jetstream(timeout=ANSWER_S)
         return Client(name=self._store.name, stream=self._store.stream, js=js)
 
     async def get(self, name: str) -> bytes:
@@ -36,12 +39,14 @@ class Objects:
         except (ObjectNotFoundError, NotFoundError, BucketNotFoundError) as error:
             raise NotFound(f"{self._store.name}: no object {name}") from error
         except (NatsError, TimeoutError) as error:
-            raise BusError(f"{self._store.name}: reading {name}: {error}") from error
+            raise BusError(
+                f"{self._store.name}: reading {name}: {str(error) or type(error).__name__}"
+            ) from error
         return await self._chunks(info.nuid or "", info.chunks or 0)
 
     async def _chunks(self, nuid: str, count: int) -> bytes:
         """Read the chunks of an object in one request for each batch, without a consumer at the server."""
-        js, subject = JetStream(self._connection, TIMEOUT_S), f"$O.{self._store.name}.C.{nuid}"
+        js, subject = JetStream(self._connection, ANSWER_S), f"$O.{self._store.name}.C.{nuid}"
         chunks: list[bytes] = []
         seq = 1
         while len(chunks) < count:
@@ -64,4 +69,6 @@ class Objects:
                 except (ObjectNotFoundError, NotFoundError):
                     await client.put(name, data)
         except (NatsError, APIError, TimeoutError) as error:
-            raise BusError(f"{self._store.name}: storing {name}: {error}") from error
+            raise BusError(
+                f"{self._store.name}: storing {name}: {str(error) or type(error).__name__}"
+            ) from error
