@@ -26,7 +26,7 @@ from outrider_playground.wan.conditions import Conditions
 from outrider_playground.wan.connection import Connection, Route, shape_socket
 from outrider_playground.wan.counters import Count, Counters, Way
 from outrider_playground.wan.metering import kernel_counts_segments
-from outrider_playground.wan.pump import Passage
+from outrider_playground.wan.pump import Passage, readable
 
 # A fleet that returns at once must find room; the kernel caps it at net.core.somaxconn.
 LISTEN_BACKLOG = 4096
@@ -170,9 +170,14 @@ class WanLink:
         self._acceptor = self._tasks.create_task(self._accept(self._listener), name=f"accept on {self.port}")
 
     async def _accept(self, listener: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
         while True:
-            agent, _ = await loop.sock_accept(listener)
+            await readable(listener)
+            # Without a pause until it is noted: a cut must not come between, and leave it open.
+            try:
+                agent, _ = listener.accept()
+            except (BlockingIOError, ConnectionAbortedError):
+                continue
+            agent.setblocking(False)
             self._accepted += 1
             connection = Connection(agent, self._route, kernel_counts=self.metering == "kernel")
             task = self._tasks.create_task(connection.run(), name=f"connection {self._accepted}")

@@ -124,6 +124,17 @@ class Pump:
         await self._line_moved.wait()
 
 
+async def readable(listener: socket.socket) -> None:
+    """Wait until there is something to read, or to accept."""
+    loop = asyncio.get_running_loop()
+    ready: asyncio.Future[None] = loop.create_future()
+    loop.add_reader(listener, _settle, ready)
+    try:
+        await ready
+    finally:
+        loop.remove_reader(listener)
+
+
 async def _writable(connection: socket.socket) -> None:
     loop = asyncio.get_running_loop()
     ready: asyncio.Future[None] = loop.create_future()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
 import socket
 import time
@@ -137,6 +138,19 @@ async def test_a_black_hole_of_one_direction_lets_the_other_pass(bench: Bench) -
     await read_nothing(agent_in)
     await bench.link.restore()
     assert await read(agent_in, 12) == b"lost for now"
+
+
+async def test_a_connection_that_arrives_as_the_link_is_cut_is_closed_too(bench: Bench) -> None:
+    for _ in range(50):
+        with socket.socket() as agent:
+            agent.setblocking(False)
+            agent.connect_ex(("127.0.0.1", bench.link.port))
+            # One turn of the loop: it is accepted, and the acceptor does not know of it yet.
+            await asyncio.sleep(0)
+            await bench.link.cut()
+            await bench.link.restore()
+    # A socket that was left open is told of here, which fails the test.
+    gc.collect()
 
 
 async def test_a_black_hole_can_be_cut(bench: Bench) -> None:
