@@ -92,9 +92,9 @@ class Hub:
         found: list[dict[str, Any]] = answer["items"]
         return found
 
-    async def refresh(self, url: str) -> None:
+    async def refresh(self, url: str, *, timeout_s: float = 60) -> None:
         """Have the renderer look at a repository now, as a webhook does."""
-        await ask(self.connection, subjects.render("default", "refresh"), {"url": url}, timeout_s=60)
+        await ask(self.connection, subjects.render("default", "refresh"), {"url": url}, timeout_s=timeout_s)
 
 
 class OneNodeHub(Hub):

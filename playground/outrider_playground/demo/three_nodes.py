@@ -9,9 +9,9 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from outrider.bus import Connection, connected
-from outrider.bus.jetstream import JetStream
 from outrider.identity import credentials, hub_state
 from outrider_playground.children import Child, python
 from outrider_playground.demo.hub import STARTS_WITHIN_S, Hub, Listener, answers
@@ -41,11 +41,26 @@ class ThreeNodeHub(Hub):
         super().__init__(state, connection, _listeners(tuple(node.address for node in nodes)))
         self.nodes, self.services = nodes, services
 
+    async def led(self) -> dict[str, dict[str, Any]]:
+        """Return what the leader of each stream says of it. OSError while a node does not answer."""
+        found: dict[str, dict[str, Any]] = {}
+        for node in self.nodes:
+            if node.child.pid:
+                answer = await node.monitor("jsz?streams=true&accounts=true&config=true")
+                # A node that has just started knows of neither.
+                for account in answer.get("account_details") or ():
+                    streams = account.get("stream_detail") or ()
+                    found |= {one["name"]: one for one in streams if _leads(node, one)}
+        return found
+
     async def leader(self, stream: str) -> Node:
-        """Return the node that leads a stream. BusError while there is none."""
-        async with connected(self.settings("registry"), alone=True) as connection:
-            info = await JetStream(connection, timeout_s=2).api(f"STREAM.INFO.{stream}")
-        return next(node for node in self.nodes if node.name == info["cluster"]["leader"])
+        """Return the node that leads a stream. KeyError while there is none, OSError while a node does not answer."""
+        name = (await self.led())[stream]["cluster"]["leader"]
+        return next(node for node in self.nodes if node.name == name)
+
+
+def _leads(node: Node, stream: dict[str, Any]) -> bool:
+    return bool((stream.get("cluster") or {}).get("leader") == node.name)
 
 
 def _listeners(addresses: tuple[str, ...]) -> tuple[Listener, ...]:
