@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 SECONDS ?= 120
+SEED ?=
 
 .PHONY: check test demo bench chaos clean
 .DEFAULT_GOAL := test
@@ -28,6 +29,10 @@ demo: $(VENV)/.installed
 
 bench: $(VENV)/.installed
 	$(BIN)/python -m benchmarks --all $(ARGS)
+
+# Random commits, edits and faults for so many seconds, then a comparison of everything: docs/faults.md.
+chaos: $(VENV)/.installed
+	OUTRIDER_CHAOS_SECONDS=$(SECONDS) OUTRIDER_CHAOS_SEED=$(SEED) $(BIN)/python -m pytest -s -m chaos tests/e2e/faults/test_chaos.py $(ARGS)
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

@@ -14,11 +14,9 @@ from outrider import subjects
 from outrider.bus.services import ask
 from outrider_playground.demo import content
 from outrider_playground.demo.edge import Edge
-from outrider_playground.demo.fleet import OneNodeFleet, running_fleet
+from outrider_playground.demo.fleet import OneNodeFleet, healthy, running_fleet
 from outrider_playground.demo.story import SHOP
 from outrider_playground.waiting import eventually
-
-from .test_faults import healthy
 
 APPS = ("shop", "till", "signage")
 TILL = "till/kustomization.yaml"

@@ -19,6 +19,12 @@ LOOKS_EVERY_S = "2"
 # Seconds between looks at the repository: who commits in a demo wants to see it arrive.
 
 
+def healthy(item: dict[str, Any]) -> bool:
+    """Whether the hub says of an application that it runs as it should, and has said so of late."""
+    seen = item["health"], item["sync"], item["freshness"], item["delivered"]
+    return seen == ("Healthy", "Synced", "fresh", True)
+
+
 @dataclass
 class Fleet:
     """Everything that runs, whatever its hub is made of."""

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from outrider_playground.demo.edge import Edge
-from outrider_playground.demo.fleet import Fleet
+from outrider_playground.demo.fleet import Fleet, healthy
 from outrider_playground.waiting import eventually
 
 SHOP = "shop/deployment.yaml"
@@ -55,14 +55,8 @@ async def play(fleet: Fleet, say: Callable[[str], None]) -> Report:
     return report
 
 
-def _healthy(item: dict[str, Any]) -> bool:
-    return (item["health"], item["sync"], item["freshness"]) == ("Healthy", "Synced", "fresh") and item[
-        "delivered"
-    ]
-
-
 def _all_healthy(known: dict[str, dict[str, Any]]) -> bool:
-    return bool(known) and all(_healthy(item) for item in known.values())
+    return bool(known) and all(healthy(item) for item in known.values())
 
 
 async def _deploy(fleet: Fleet) -> None:
