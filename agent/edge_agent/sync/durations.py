@@ -19,6 +19,14 @@ def go_duration_s(text: str) -> float:
     return seconds
 
 
+def long_duration_s(text: str) -> float:
+    """Read a duration above 0 in seconds, days allowed (`2d`, `1d12h`). Raises `ValueError` for anything else."""
+    seconds = _sum(text)
+    if not seconds:
+        raise ValueError(f"{text[:40]!r} is no duration: write it as 4h, 90m or 2d")
+    return seconds
+
+
 def duration_s(value: Any, default_s: float) -> float:
     """Read a duration as Argo CD's retry takes it: `90`, `1m30s`, `1d`. Return the default where there is none."""
     text = str(value if value is not None else "").strip()

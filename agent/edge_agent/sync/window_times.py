@@ -51,7 +51,7 @@ class Timed:
         try:
             schedule = cron.parse(window.schedule)
             lasts = timedelta(seconds=go_duration_s(window.duration))
-            zone = _zone(schedule.zone or window.zone or site_zone)
+            zone = zone_of(schedule.zone or window.zone or site_zone)
         except (ValueError, OverflowError) as error:
             return cls(window, fault=str(error))
         if lasts <= timedelta():
@@ -95,7 +95,15 @@ class Timed:
         return gap_minutes is not None and self.lasts >= timedelta(minutes=gap_minutes)
 
 
-def _zone(name: str) -> tzinfo:
+def zone_or_utc(name: str) -> tzinfo:
+    """Return a zone by its IANA name, UTC where it is not known: for what is told to a person."""
+    try:
+        return zone_of(name)
+    except ValueError:
+        return UTC
+
+
+def zone_of(name: str) -> tzinfo:
     """Return a zone by its IANA name. Raises `ValueError`."""
     if name in ("", "UTC"):
         return UTC
