@@ -7,13 +7,18 @@ import asyncio
 import random
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 import structlog
 
 from edge_agent.applications import Applications
-from edge_agent.cluster import Access, Cluster
+from edge_agent.cluster import Access, Cluster, Pace
 from edge_agent.commands.serve import Commands
 from edge_agent.edge import Edge, Replica
+from edge_agent.hold.config_map import Watched
+from edge_agent.hold.holds import Holds
+from edge_agent.hold.keeper import Keeper
+from edge_agent.hold.store import HoldStore
 from edge_agent.rendering.process import Renderer
 from edge_agent.rendering.rendering import Rendering
 from edge_agent.rendering.requests import Requests
@@ -22,10 +27,14 @@ from edge_agent.rendering.steps import Steps
 from edge_agent.rendering.telling import Telling
 from edge_agent.replica import opened
 from edge_agent.settings import Settings
+from edge_agent.sync.window_times import zone_or_utc
 from outrider.bus import connected
 from outrider.identity import credentials
 
 log = structlog.get_logger()
+
+HOLD_KNOWN_WITHIN_S = 5.0
+# Nothing is synced before it is known whether the site holds; a Kubernetes API that gives no answer lets nothing be synced either.
 
 
 async def run(
@@ -48,6 +57,7 @@ async def work(
     edge: Edge, cluster: Cluster, renderer: Renderer, settings: Settings, rng: random.Random
 ) -> None:
     """Run the applications of an edge on its cluster, render those that are rendered here, and keep its link."""
+    holds = Holds(edge.now, time.monotonic, lambda: zone_or_utc(applications.time_zone))
     applications = Applications(
         cluster,
         store=edge.replica.progress,
@@ -55,9 +65,14 @@ async def work(
         on_removed=edge.on_removed,
         obtain=edge.inbound.obtain,
         manifests_of=edge.manifests_of,
+        holds=holds,
         settings=settings.applications,
+        clock=edge.now,
         chance=rng,
     )
+    store = HoldStore(edge.replica.database)
+    keeper = Keeper(holds, store, edge.recorder, edge.about, applications.names, applications.held_anew)
+    config_map = Watched(keeper, settings.namespace, edge.now, holds.zone)
     steps = Steps(renderer, RepositorySecrets(cluster, settings.namespace))
     renderings = edge.replica.renderings
     rendering = Rendering(
@@ -80,10 +95,21 @@ async def work(
     )
     await commands.start()
     edge.start(applications, rendering)
+    keeper.restore()
     log.info("agent started", cluster=edge.name, applications=len(applications.names()))
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(applications.run(), name="applications")
+        tasks.create_task(config_map.follow(cluster, Pace(), rng), name="hold")
+        tasks.create_task(keeper.run(), name="ends of holds")
+        tasks.create_task(_begin(applications, config_map), name="applications")
         tasks.create_task(commands.run(), name="commands")
         tasks.create_task(rendering.run(), name="rendering")
         tasks.create_task(asked.run(), name="renderings on request")
         tasks.create_task(edge.run(), name="link")
+
+
+async def _begin(applications: Applications, config_map: Watched) -> None:
+    """Run the applications, once it is known what is held."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(HOLD_KNOWN_WITHIN_S):
+            await config_map.asked.wait()
+    await applications.run()

@@ -116,6 +116,7 @@ class Edge:
         self.name = cluster_name(identity.user.name)
         self.connection, self.replica, self._time_zone = connection, replica, settings.time_zone
         self._clock, self._rng = clock, rng
+        self.hub_keys = list(identity.hub_keys)
         self.about = About()
         self.allowance = Allowance(settings.link, clock, replica.database, self.about)
         connection.knock_every_s = self.allowance.knock_every_s
@@ -125,13 +126,19 @@ class Edge:
             settings.outbound, self.about.refresh,
         )  # fmt: skip
         self.inbound = Inbound(
-            connection, self.name, list(identity.hub_keys), replica.holdings, replica.bundles, self.allowance,
+            connection, self.name, self.hub_keys, replica.holdings, replica.bundles, self.allowance,
             self._on_accepted, self.outbound.trouble, self._on_bundle,
         )  # fmt: skip
         self.recorder = Recorder(replica.journal, clock, self.outbound.journal_noted)
         self.upkeep = upkeep.Upkeep(replica.database, replica.journal, self.about, self, clock)
+        self.link_turned_at = self.now()
+        # since when the link is up, or down
         self._workloads: Workloads | None = None
         self._rendering: RendersHere = RendersNothing()
+
+    def now(self) -> datetime:
+        """Return the time by the site's clock."""
+        return datetime.fromtimestamp(self._clock(), UTC)
 
     def on_status(self, app: str, document: dict[str, Any]) -> None:
         """An application's status became another."""
@@ -193,8 +200,11 @@ class Edge:
             tasks.create_task(self.inbound.run(), name="inbound")
             tasks.create_task(resync.run(), name="resync")
             tasks.create_task(self.outbound.run(), name="outbound")
-            tasks.create_task(tell_outages(self.connection, self.recorder), name="tell outages")
+            tasks.create_task(tell_outages(self.connection, self.recorder, self._turned), name="tell outages")
             tasks.create_task(self.upkeep.run(), name="upkeep")
+
+    def _turned(self) -> None:
+        self.link_turned_at = self.now()
 
     def _on_accepted(self, held: Held) -> None:
         self.outbound.trouble(held.app, None)
@@ -265,12 +275,14 @@ def _rfc3339(unix_s: float) -> str:
     return datetime.fromtimestamp(unix_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-async def tell_outages(connection: Connection, recorder: Recorder) -> None:
-    """Write down when the link is lost and when it is back, for ever."""
+async def tell_outages(connection: Connection, recorder: Recorder, turned: Callable[[], None]) -> None:
+    """Write down when the link is lost and when it is back, for ever; `turned` is told either."""
     while True:
         await connection.wait_connected()
+        turned()
         recorder.connected()
         await connection.wait_lost()
+        turned()
         recorder.disconnected()
 
 

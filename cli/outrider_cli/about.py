@@ -7,6 +7,9 @@ from typing import Any
 
 from outrider_cli import sizes
 
+_TOLD_BY_SECTION = ("Hold", "HoldError")
+# Conditions whose sentence the section says in parts.
+
 
 def rows(about: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield name and value of each line; nothing of what was not said."""
@@ -15,12 +18,15 @@ def rows(about: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         since = f", up since {agent['started_at']}" if agent.get("started_at") else ""
         yield "agent", f"{agent['version']}{since}"
     yield from _link(_section(about, "link"))
+    yield from _holds(_section(about, "hold"))
     yield from _rendering(_section(about, "rendering"))
-    for name in ("replica", "hold"):
+    for name in ("replica",):
         section = _section(about, name)
         if section:
             yield name, ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in section.items())
     for condition in about.get("conditions") or ():
+        if condition.get("type") in _TOLD_BY_SECTION:
+            continue
         yield str(condition.get("type", "")), str(condition.get("message", ""))
 
 
@@ -34,6 +40,36 @@ def _rendering(section: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for one in repositories:
         if one.get("error"):
             yield "repository", f"{one.get('url', '')}: {one['error']}"
+
+
+def _holds(hold: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield who holds what until when and why, and what is wrong with the ConfigMap."""
+    for one in _maps(hold.get("standing")):
+        names = ", ".join(map(str, one.get("applications") or ())) or "the whole cluster"
+        who = str(one.get("by") or ("" if one.get("source") == "configmap" else "somebody on the site"))
+        where = "ConfigMap outrider-hold" if one.get("source") == "configmap" else ""
+        by = f"{who} ({where})" if who and where else who or where
+        reason = f": {one['reason']}" if one.get("reason") else ""
+        yield "hold", f"{names}, by {by} until {one.get('until', '')}{reason}"
+    for problem in hold.get("problems") or ():
+        yield "hold", f"problem: {problem}"
+
+
+def held(about: Mapping[str, Any]) -> str:
+    """Return what a screen has room for of a cluster's holds; empty: nothing is held."""
+    standing = list(_maps(_section(about, "hold").get("standing")))
+    if not standing:
+        return ""
+    last = standing[0]
+    names = last.get("applications") or ()
+    what = f"{names[0]}{f' and {len(names) - 1} more' if len(names) > 1 else ''} " if names else ""
+    reason = f": {last['reason']}" if last.get("reason") else ""
+    more = f" and {len(standing) - 1} more" if len(standing) > 1 else ""
+    return f"{what}until {last.get('until', '')}{reason}{more}"
+
+
+def _maps(value: Any) -> Iterator[Mapping[str, Any]]:
+    yield from (one for one in value or () if isinstance(one, Mapping))
 
 
 def _link(link: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from outrider import subjects
-from outrider_cli import freshness
+from outrider_cli import about, freshness
 from outrider_cli.app import tables
 from outrider_cli.output import styled, table
 
@@ -85,9 +85,15 @@ def as_screen(fleet: Fleet, now: datetime) -> Group:
     """Return the fleet for people."""
     from rich.console import Group
 
+    holds = [about.held(item.get("about") or {}) for item in fleet.clusters]
+    # No column for what is rare, unless it is there.
+    more = ["HOLD"] if any(holds) else []
     clusters = table(
-        ["CLUSTER", "PRESENCE", "LAST WORD", "APPLICATIONS", "HEALTHY", "DEGRADED", "OUT OF SYNC"],
-        (_cluster(item, now) for item in fleet.clusters),
+        ["CLUSTER", "PRESENCE", "LAST WORD", "APPLICATIONS", "HEALTHY", "DEGRADED", "OUT OF SYNC", *more],
+        (
+            [*_cluster(item, now), *([styled(hold, freshness.STALE)] if more else ())]
+            for item, hold in zip(fleet.clusters, holds, strict=True)
+        ),
     )
     titles = tables.TITLES
     rows = (tables.line(item, now) for item in fleet.applications)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from outrider.identity.credentials import Credentials
 
 NAME = "outrider-agent"
+HOLD = "outrider-hold"
+# `edge_agent.hold`: the ConfigMap by which the site holds.
 IMAGE = f"outrider-agent:{VERSION}"
 RENDERING_IMAGE = f"outrider-agent-rendering:{VERSION}"
 # With all that pulls Git and renders.
@@ -106,13 +108,16 @@ def _binding(placed: Placement) -> dict[str, Any]:
 
 
 def _own_role(placed: Placement) -> dict[str, Any]:
+    look = {"apiGroups": [""], "verbs": ["get", "list", "watch"]}
     # How repositories are reached that the agent pulls itself, if there are any.
-    secrets = {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "list", "watch"]}
+    secrets = {**look, "resources": ["secrets"]}
+    # The one ConfigMap by which the site holds.
+    hold = {**look, "resources": ["configmaps"], "resourceNames": [HOLD]}
     return {
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "Role",
         "metadata": _metadata(placed),
-        "rules": [secrets],
+        "rules": [secrets, hold],
     }
 
 

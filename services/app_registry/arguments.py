@@ -29,6 +29,7 @@ _USER_PREFIX = 20 << 3
 _KEY_BYTES = 35
 USER_MAX_CHARS = 128
 
+ON_SITE = "site:"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _LABEL_PART = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
 _PREFIX = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
@@ -156,6 +157,10 @@ def initiator(arguments: dict[str, Any]) -> dict[str, str]:
     user = optional(arguments, "initiated_by", str) or ""
     if len(user) > USER_MAX_CHARS or _CONTROL.search(user):
         raise RequestRefused(f"initiated_by: must be one line of up to {USER_MAX_CHARS} characters")
+    if user.startswith(ON_SITE):
+        raise RequestRefused(
+            f"initiated_by: {ON_SITE} is how histories tell who asked on the site, not at the hub"
+        )
     return {"initiated_by": user} if user else {}
 
 

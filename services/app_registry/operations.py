@@ -77,7 +77,10 @@ class Operations:
         return handle
 
     async def sync(self, request: _Arguments) -> Any:
-        """Ask for a sync. {name, prune?, dry_run?, resources?, revision?, options?, strategy?, retry_limit?} -> the agent's answer."""
+        """Ask for a sync. {name, prune?, dry_run?, resources?, revision?, options?, strategy?, retry_limit?, urgent?} -> the agent's answer.
+
+        `urgent`: it goes through a hold of the site.
+        """
         app, cluster = self._placed(request)
         self._check_permitted(app, cluster)
         asked = _sync(request)
@@ -203,7 +206,7 @@ def _flags(request: _Arguments, *names: str) -> _Arguments:
 
 
 def _sync(request: _Arguments) -> _Arguments:
-    asked = {**_flags(request, "prune", "dry_run"), **_resources(request)}
+    asked = {**_flags(request, "prune", "dry_run", "urgent"), **_resources(request)}
     options = arguments.optional(request, "options", list)
     if options:
         asked["options"] = [_option(option) for option in options]

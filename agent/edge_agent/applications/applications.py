@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from edge_agent.applications.inventory import Inventory
 from edge_agent.applications.leftovers import Leftovers
@@ -25,14 +25,19 @@ from edge_agent.applications.model import (
     Settings,
 )
 from edge_agent.applications.state import State, set_error
-from edge_agent.applications.surroundings import Surroundings, no_bundles, no_link
+from edge_agent.applications.surroundings import Surroundings, no_bundles, no_link, nobody
 from edge_agent.applications.watches import Watched, Watches
 from edge_agent.applications.worker import Worker
 from edge_agent.cluster import Cluster, Key, Kind, Object, Pace
 from edge_agent.health import Checks
+from edge_agent.hold.holds import Holds, nothing_held
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+
+RequestStage = Literal["asked", "taken", "over"]
+"""`taken`: written down, so that it outlives the agent; `over`: done, failed or refused."""
 
 
 def _utc_now() -> datetime:
@@ -57,13 +62,16 @@ class Applications:
         on_removed: Callable[[str, Generation], None] = _nothing,
         obtain: Callable[[bytes], Awaitable[None]] = no_link,
         manifests_of: Callable[[str], list[Object]] = no_bundles,
+        holds: Holds | None = None,
+        on_passed: Callable[[str], None] = nobody,
         settings: Settings | None = None,
         pace: Pace | None = None,
         clock: Callable[[], datetime] = _utc_now,
         chance: random.Random | None = None,
     ) -> None:
         """`on_status` is told an application's status document when it changed; `on_removed` when a
-        removal is done. `obtain` has a bundle held, by digest; `manifests_of` loads one, by short digest.
+        removal is done, `on_passed` of each pass, and of requests that were written down. `obtain` has a bundle held, by digest; `manifests_of` loads
+        one, by short digest. `holds` says what the site holds back.
         """
         settings, chance = settings or Settings(), chance or random.Random()  # noqa: S311 jitter, no secret
         self._workers: dict[str, Worker] = {}
@@ -85,6 +93,8 @@ class Applications:
             leftovers=Leftovers(cluster, self._left_behind),
             obtain=obtain,
             manifests_of=manifests_of,
+            holds=holds or nothing_held(),
+            on_passed=on_passed,
         )
 
     async def run(self) -> None:
@@ -143,6 +153,23 @@ class Applications:
         a sentence where it can't be done.
         """
         self._workers[app].request(operation)
+
+    def stage_of(self, app: str, request_id: str) -> RequestStage:
+        """Say how far a sync or rollback that was asked for is."""
+        worker = self._workers.get(app)
+        if worker is None or worker.is_over(request_id):
+            return "over"
+        return "taken" if worker.is_taken(request_id) else "asked"
+
+    def held_anew(self) -> None:
+        """Have every application look at what is held: another hold stands, or one has ended."""
+        for worker in self._workers.values():
+            worker.held_anew()
+
+    @property
+    def time_zone(self) -> str:
+        """The site's, as far as it is set."""
+        return self._around.site.time_zone
 
     def document(self, app: str) -> dict[str, Any] | None:
         """Return an application's last status document."""

@@ -3,7 +3,7 @@
 As in Argo CD: an automated sync needs something out of sync; there is one per bundle and settings; drift
 after it is healed only with `selfHeal`; what only pruning would mend waits for `prune`; an empty desired set
 prunes nothing without `allowEmpty`; sync windows hold back what they concern; what was terminated is not begun
-again before something changes.
+again before something changes. The site's holds hold back everything but what is marked to go through them.
 
 Unlike Argo CD: a sync that failed is tried again for ever (unless `retry.limit` says otherwise), and drift is
 healed at once. An object that another application took is reported and taken back by the next new desired
@@ -57,7 +57,7 @@ class Situation:
     overdue: str = ""
     """What the sync under way took too long for, if it did."""
     gate: Gate = OPEN
-    """What the sync windows allow."""
+    """What sync windows and holds allow."""
     gate_at_s: float | None = None
     """When that may change."""
 
@@ -74,7 +74,9 @@ class Begin:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """A sync window is in the way: begin nothing and let what is under way stand still, until it may change."""
+    """A sync window or a hold is in the way: begin nothing and let what is under way stand still, until it may change.
+    `why` is what the operation says of itself.
+    """
 
     why: str
     until_s: float | None = None
@@ -112,9 +114,8 @@ def decide(situation: Situation) -> Decision:
     if situation.overdue:
         return End(situation.overdue, for_good=False)
     wanted = _wanted(situation)
-    if isinstance(wanted, Begin) and not _let_through(wanted, situation):
-        return Wait(situation.gate.why, situation.gate_at_s)
-    return wanted
+    why = _in_the_way(wanted, situation) if isinstance(wanted, Begin) else ""
+    return Wait(why, situation.gate_at_s) if why else wanted
 
 
 def _wanted(situation: Situation) -> Decision:
@@ -134,13 +135,17 @@ def _wanted(situation: Situation) -> Decision:
     return _heal(situation)
 
 
-def _let_through(wanted: Begin, situation: Situation) -> bool:
-    """Say whether the sync windows allow it. A dry run touches nothing."""
-    gate, attempt = situation.gate, situation.attempt
-    if wanted.dry_run or (gate.automated if wanted.request is None else gate.manual):
-        return True
+def _in_the_way(wanted: Begin, situation: Situation) -> str:
+    """Return what a sync has to wait for: a hold, or else a sync window. A dry run touches nothing."""
+    gate, attempt, request = situation.gate, situation.attempt, wanted.request
+    if wanted.dry_run:
+        return ""
+    if gate.held and not (request is not None and request.despite_hold):
+        return f"waits: it is {gate.held}"
     under_way = (attempt.identity, attempt.outcome) == (situation.identity, "Running")
-    return under_way and gate.overrun
+    if (gate.automated if request is None else gate.manual) or (under_way and gate.overrun):
+        return ""
+    return f"waits for a sync window: {gate.why}"
 
 
 def _requested(situation: Situation, request: Sync) -> Decision:

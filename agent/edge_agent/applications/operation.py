@@ -76,18 +76,17 @@ def say(running: Running, progress: Progress, message: str) -> None:
 
 
 def pause(why: str, state: State, progress: Progress, around: Surroundings) -> None:
-    """Take in that a sync window is in the way: of what is under way, or of what somebody asked for."""
-    message = f"waits for a sync window: {why}"
+    """Take in that a sync window or a hold is in the way: of what is under way, or of what somebody asked for."""
     running = state.running
     if running is not None:
         if running.deadline_s is not None:
             running.left_s = max(0.0, running.deadline_s - asyncio.get_running_loop().time())
             running.deadline_s = None
-        say(running, progress, message)
+        say(running, progress, why)
     elif progress.attempt.outcome == "Running" and progress.operation:
-        progress.operation = {**progress.operation, "message": message}
+        progress.operation = {**progress.operation, "message": why}
     elif progress.request is not None and (progress.operation or {}).get("phase") != "Running":
-        progress.operation = {"phase": "Running", "message": message, "startedAt": around.now()}
+        progress.operation = {"phase": "Running", "message": why, "startedAt": around.now()}
 
 
 def asked(running: Running) -> dict[str, Any]:

@@ -16,7 +16,14 @@ from edge_agent.applications.bundle import Bundle
 from edge_agent.applications.compare import compare
 from edge_agent.applications.decide import Begin, Decision, End, Rest, Wait, decide
 from edge_agent.applications.document import report
-from edge_agent.applications.gate import CONDITION, changes_in_s, condition
+from edge_agent.applications.gate import (
+    CONDITION,
+    HOLD_CONDITION,
+    changes_in_s,
+    condition,
+    gate_of,
+    hold_condition,
+)
 from edge_agent.applications.history import trimmed
 from edge_agent.applications.hooks import stop_former_hooks
 from edge_agent.applications.in_force import policy_in_force
@@ -34,6 +41,7 @@ from outrider.backoff import Backoff
 if TYPE_CHECKING:
     from edge_agent.applications.progress import Progress
     from edge_agent.applications.surroundings import Surroundings
+    from edge_agent.sync.windows import Gate
 
 # Between looks at an API that a new definition begins to serve. Seconds.
 _SOON = Backoff(first_s=0.2, cap_s=2.0)
@@ -57,11 +65,16 @@ async def reconcile(state: State, around: Surroundings) -> float | None:
             report(state, index, around)
         situation = situation_of(target, state, progress, around)
         decision = decide(situation)
-        set_error(state, CONDITION, condition(situation.gate, waits=isinstance(decision, Wait)))
+        _tell_gate(situation.gate, state, waits=isinstance(decision, Wait))
         wait_s = await _act(decision, target, state, progress, around)
     await keep(state, around)
     report(state, index, around)
     return wait_s
+
+
+def _tell_gate(gate: Gate, state: State, *, waits: bool) -> None:
+    set_error(state, CONDITION, condition(gate, waits=waits))
+    set_error(state, HOLD_CONDITION, hold_condition(gate, waits=waits))
 
 
 def _live(index: Index, target: Target, state: State, progress: Progress, around: Surroundings) -> None:
@@ -127,7 +140,7 @@ async def _operate(
             outcome.within_s,
             look_again_s(state.app, around),
             _in_s(running.deadline_s),
-            changes_in_s(state.gate, around),
+            changes_in_s(gate_of(state, state.desired, around), around),
         )
     ending.end(outcome, target, state, progress, around)
     # What the sync was not about may be out of sync still: the next decision is a fresh one.

@@ -2,7 +2,7 @@
 
 With cascade: first the PreDelete hooks run, and nothing is deleted before they have succeeded; then the objects
 go; then the PostDelete hooks run; then hooks whose delete policy says so go. Without cascade nothing is touched
-and no hook runs. A removal is done when all of that is. Killed in between, the agent finds on its return what is
+and no hook runs. A removal is done when all of that is; while the site holds the application, nothing more of it is begun. Killed in between, the agent finds on its return what is
 left: objects on the cluster, hooks in the progress store.
 """
 
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from edge_agent.applications.delete_hooks import clean_delete_hooks, run_delete_hooks
 from edge_agent.applications.document import report
 from edge_agent.applications.doomed import doomed
+from edge_agent.applications.gate import HOLD_CONDITION
 from edge_agent.applications.keeping import keep, read_progress
 from edge_agent.applications.prune import delete
 from edge_agent.applications.sight import see, watches_of
@@ -34,6 +35,9 @@ async def remove(state: State, around: Surroundings) -> bool:
     if removal is None:
         raise RuntimeError(f"{state.app} is not being removed")
     progress = await read_progress(state, around)
+    if removal.cascade and _is_held(state, progress, around):
+        report(state, None, around)
+        return False
     if removal.cascade and not await _cascade(state, progress, removal, around):
         await keep(state, around)
         report(state, None, around)
@@ -48,6 +52,17 @@ async def remove(state: State, around: Surroundings) -> bool:
         set_error(state, "StorageError", f"the removal is done, and can't be written down: {error}")
         report(state, None, around)
         return False
+    return True
+
+
+def _is_held(state: State, progress: Progress, around: Surroundings) -> bool:
+    """Say whether the site holds the application, and have that told. Its urgency is that of what is desired, not of its end."""
+    held = around.holds.on(state.app)
+    set_error(state, HOLD_CONDITION, f"its removal waits: it is {held.why}" if held else "")
+    if held is None:
+        return False
+    around.watches.use(state.app, progress.kinds)
+    see(watches_of(state.app, around), around.settings.grace_s)
     return True
 
 

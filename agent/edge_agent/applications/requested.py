@@ -2,6 +2,10 @@
 
 As in Argo CD: one operation at a time; with automated sync on, no rollback and no other revision but as a dry
 run; a sync window without `manualSync` refuses a person too. A rollback runs no hooks.
+
+Unlike Argo CD: the site's hold refuses a person as well, unless the request says that it goes through; while one
+stands, what syncs by itself can be rolled back, since nothing takes it forward before the hold ends, and that ends
+a sync that began by itself.
 """
 
 from __future__ import annotations
@@ -9,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edge_agent.applications.ending import refuse
-from edge_agent.applications.gate import gate_of
+from edge_agent.applications.gate import GOES_THROUGH, URGENT, gate_of
 from edge_agent.applications.history import entry_of
 from edge_agent.applications.in_force import SKIP, is_skipped, policy_in_force
 from edge_agent.applications.keeping import keep, read_progress
@@ -45,7 +49,7 @@ def refusal(
     match operation:
         case Sync() | Rollback():
             return (
-                _busy(waiting, state)
+                _busy(operation, waiting, state)
                 or _blocked(operation, desired, state, around)
                 or _barred(operation, desired, state, around)
             )
@@ -102,27 +106,37 @@ def _rolled_back(operation: Rollback, history: History) -> Sync | None:
         revision=entry.revision,
         digest=bytes.fromhex(entry.digest),
         strategy="apply",
+        despite_hold=operation.despite_hold,
     )
 
 
-def _busy(waiting: Sequence[Operation], state: State) -> str:
+def _busy(operation: Sync | Rollback, waiting: Sequence[Operation], state: State) -> str:
     progress, app = state.progress, state.app
     if any(isinstance(other, Sync | Rollback) for other in waiting):
         return f"a sync of {app} was asked for just before; terminate it first"
     if progress is None:
         return ""
     waits = progress.request is not None and progress.tried == 0
-    if not waits and not _is_running(state):
+    if not waits and (not _is_running(state) or _gives_way(operation, progress)):
         return ""
     since = (progress.operation or {}).get("startedAt", "")
     return f"a sync of {app} is under way" + (f" since {since}" if since else "") + "; terminate it first"
 
 
+def _gives_way(operation: Sync | Rollback, progress: Progress) -> bool:
+    """Say whether the sync under way ends for another: one that began by itself does for a rollback under a hold."""
+    return isinstance(operation, Rollback) and operation.despite_hold and progress.request is None
+
+
 def _blocked(operation: Sync | Rollback, desired: Desired, state: State, around: Surroundings) -> str:
     gate = gate_of(state, desired, around)
-    if gate.manual or operation.dry_run:
+    if operation.dry_run:
         return ""
-    return f"{state.app} can't be synced now: it is {gate.why}"
+    if gate.held and not operation.despite_hold:
+        return (
+            f"{state.app} can't be synced now: it is {gate.held}; {GOES_THROUGH.replace('NAME', state.app)}"
+        )
+    return "" if gate.manual else f"{state.app} can't be synced now: it is {gate.why}"
 
 
 def _barred(operation: Sync | Rollback, desired: Desired, state: State, around: Surroundings) -> str:
@@ -130,9 +144,7 @@ def _barred(operation: Sync | Rollback, desired: Desired, state: State, around: 
         return f"{state.app} is left alone while its annotation {SKIP} is set"
     automated = policy_in_force(desired, around).automated
     if isinstance(operation, Rollback):
-        if automated:
-            return f"{state.app} can't be rolled back while automated sync is on; turn it off first"
-        return _unknown(operation, state)
+        return (_undone(state, desired, around) if automated else "") or _unknown(operation, state)
     if not operation.digest:
         other = operation.revision not in ("", desired.revision)
         return (
@@ -146,6 +158,20 @@ def _barred(operation: Sync | Rollback, desired: Desired, state: State, around: 
             f"{desired.revision}; turn it off first, or change what is desired"
         )
     return ""
+
+
+def _undone(state: State, desired: Desired, around: Surroundings) -> str:
+    """Say what would take a rollback back at once; nothing does while the application is held."""
+    gate = gate_of(state, desired, around)
+    if gate.held:
+        return ""
+    app = state.app
+    if gate.passed:
+        return f"{app} can't be rolled back: it syncs by itself, through holds too, while {URGENT} is set"
+    return (
+        f"{app} can't be rolled back while automated sync is on; turn it off first, or on its site hold it as well: "
+        f"`outrider agent rollback {app} --hold`"
+    )
 
 
 def _unknown(operation: Rollback, state: State) -> str:

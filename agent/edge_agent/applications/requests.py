@@ -60,6 +60,8 @@ class Sync:
     strategy: Strategy = ""
     retry_limit: int | None = None
     """Retries after the first attempt; below 0: for ever. None: what the application's own `retry` says."""
+    despite_hold: bool = False
+    """Whether it goes through a hold: somebody at the hub calls it urgent, or somebody on the site knows of the hold."""
 
     @property
     def short_digest(self) -> str:
@@ -84,6 +86,7 @@ class Sync:
             "options": None if self.options is None else list(self.options),
             "strategy": self.strategy,
             "retry_limit": self.retry_limit,
+            "despite_hold": self.despite_hold,
         }
 
     @classmethod
@@ -100,6 +103,7 @@ class Sync:
             options=None if value.get("options") is None else tuple(value["options"]),
             strategy=value.get("strategy", ""),
             retry_limit=value.get("retry_limit"),
+            despite_hold=value.get("despite_hold", False),
         )
 
 
@@ -112,13 +116,17 @@ class Terminate:
 
 @dataclass(frozen=True, slots=True)
 class Rollback:
-    """Somebody asks for what a history entry says was synced then. `history_id` None: the one before the last."""
+    """Somebody asks for what a history entry says was synced then. `history_id` None: the one before the last.
+
+    `despite_hold`: although the application is held, and as long as it is, though it syncs by itself.
+    """
 
     id: str
     history_id: int | None = None
     prune: bool = False
     dry_run: bool = False
     initiated_by: str = ""
+    despite_hold: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from edge_agent.applications.site_settings import ClusterSettings
 from edge_agent.cluster import key_of, kind_of
 from edge_agent.diff import Expressions
+from edge_agent.hold.holds import Holds, nothing_held
 
 if TYPE_CHECKING:
     import random
@@ -34,6 +35,10 @@ async def no_link(digest: bytes) -> None:
 def no_bundles(digest: str) -> list[Object]:
     """Hold no bundle but the desired ones."""
     raise KeyError(digest)
+
+
+def nobody(app: str) -> None:
+    """Tell nobody."""
 
 
 @dataclass(slots=True, eq=False)
@@ -58,6 +63,10 @@ class Surroundings:
     """Load a bundle that is held, by its short digest; raises `KeyError`. May block: call it in a thread."""
     site: ClusterSettings = field(default_factory=ClusterSettings)
     """Replaced as a whole by `Applications.configure`."""
+    holds: Holds = field(default_factory=nothing_held)
+    """What the site holds back."""
+    on_passed: Callable[[str], None] = nobody
+    """Told an application after each of its passes, and when its requests are written down."""
     expressions: Expressions = field(default_factory=Expressions)
     """Evaluates jq; `Applications.run` runs it."""
     loading: asyncio.Semaphore = field(init=False)

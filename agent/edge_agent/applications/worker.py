@@ -24,6 +24,8 @@ from edge_agent.applications.model import (
     Operation,
     Removal,
     RequestRefused,
+    Rollback,
+    Sync,
     Terminate,
 )
 from edge_agent.applications.reconcile import reconcile
@@ -104,6 +106,22 @@ class Worker:
         self._requests.append(operation)
         self.wake()
 
+    def is_taken(self, request_id: str) -> bool:
+        """Say whether a sync or rollback is written down, or over: nothing that happens now loses it."""
+        return not any(isinstance(one, Sync | Rollback) and one.id == request_id for one in self._requests)
+
+    def is_over(self, request_id: str) -> bool:
+        """Say whether a sync or rollback is neither to be done any more, nor under way."""
+        progress = self.state.progress
+        asked = progress.request if progress is not None else None
+        return self.is_taken(request_id) and (asked is None or asked.id != request_id)
+
+    def held_anew(self) -> None:
+        """Take in that another hold stands, or none: what is under way gives way at its next step, to be decided anew."""
+        if self.state.running is not None:
+            self.state.running.cut = "waits: the site's holds have changed"
+        self.wake()
+
     def left_behind(self, kinds: frozenset[Kind]) -> None:
         """Take in the kinds that were found to hold objects of the application."""
         self.state.searching = False
@@ -126,6 +144,7 @@ class Worker:
                 self._due = False
                 self._cancel_timer()
                 wait_s = await self._pass()
+                self._around.on_passed(self.state.app)
                 if wait_s is not None and not self._due:
                     self._timer = asyncio.get_running_loop().call_later(wait_s, self.wake)
         finally:
@@ -136,7 +155,9 @@ class Worker:
         state, settings = self.state, self._around.settings
         try:
             self._take_newest()
-            await take_all(self._requests, state, self._around)
+            if self._requests:
+                await take_all(self._requests, state, self._around)
+                self._around.on_passed(state.app)
             if state.removal is not None:
                 wait_s = await self._remove()
             else:

@@ -187,10 +187,16 @@ class Cluster:
         )
 
     async def pages(
-        self, resource: Resource, selector: str = "", *, metadata_only: bool = False, namespace: str = ""
+        self,
+        resource: Resource,
+        selector: str = "",
+        *,
+        metadata_only: bool = False,
+        namespace: str = "",
+        fields: str = "",
     ) -> AsyncIterator[Page]:
-        """List page by page, all objects or those of a namespace. Raises `Expired` when the list took longer
-        than the server keeps its version.
+        """List page by page, all objects or those of a namespace, by labels and fields. Raises `Expired` when the
+        list took longer than the server keeps its version.
         """
         accept = f"{JSON};as=PartialObjectMetadataList;g=meta.k8s.io;v=v1" if metadata_only else JSON
         carry_on = ""
@@ -199,6 +205,7 @@ class Cluster:
                 (name, value)
                 for name, value in (
                     ("labelSelector", selector),
+                    ("fieldSelector", fields),
                     ("limit", str(PAGE_OBJECTS)),
                     ("continue", carry_on),
                 )
@@ -219,7 +226,15 @@ class Cluster:
 
     @contextlib.asynccontextmanager
     async def watch(
-        self, resource: Resource, selector: str, resource_version: str, *, within_s: int, grace_s: float
+        self,
+        resource: Resource,
+        selector: str,
+        resource_version: str,
+        *,
+        within_s: int,
+        grace_s: float,
+        namespace: str = "",
+        fields: str = "",
     ) -> AsyncIterator[AsyncIterator[Event]]:
         """Watch from a version on; the server ends the stream after `within_s`. Raises `Expired` for a
         version too old.
@@ -228,10 +243,11 @@ class Cluster:
             ("watch", "true"),
             ("allowWatchBookmarks", "true"),
             ("labelSelector", selector),
+            *((("fieldSelector", fields),) if fields else ()),
             ("resourceVersion", resource_version),
             ("timeoutSeconds", str(within_s)),
         )
-        request = Request("GET", resource.collection(), f"watch {resource.right}", query)
+        request = Request("GET", resource.collection(namespace), f"watch {resource.right}", query)
         async with self._transport.stream(request, within_s + grace_s) as lines:
             yield _events(request, lines)
 

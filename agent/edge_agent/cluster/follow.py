@@ -1,4 +1,4 @@
-"""Follow all labelled objects of one kind: list, watch, resume, for ever.
+"""Follow all objects of one kind that a selector selects: list, watch, resume, for ever.
 
 A list is read page by page and closed by `listed`: what was not seen since `listing` is gone. The watch goes
 on from the list's version, each event and bookmark moves that version on, and a watch that ends or breaks is
@@ -71,10 +71,13 @@ class Pace:
 class _Following:
     """Where one kind's list and watch stand."""
 
-    def __init__(self, cluster: Cluster, kind: Kind, selector: str, follower: Follower) -> None:
+    def __init__(
+        self, cluster: Cluster, kind: Kind, selector: str, follower: Follower, namespace: str, fields: str
+    ) -> None:
         self.cluster = cluster
         self.kind = kind
         self.selector = selector
+        self.namespace, self.fields = namespace, fields
         self.follower = follower
         self.version = ""
         self.relist_at_s = 0.0
@@ -84,7 +87,8 @@ class _Following:
         resource = await self.cluster.discovery.resource(self.kind)
         self.follower.listing()
         version = ""
-        async for page in self.cluster.pages(resource, self.selector):
+        pages = self.cluster.pages(resource, self.selector, namespace=self.namespace, fields=self.fields)
+        async for page in pages:
             version = version or page.resource_version
             for live in page.objects:
                 self.follower.seen(live)
@@ -95,8 +99,9 @@ class _Following:
         """Watch until the server ends it; raises `ClusterError`."""
         resource = await self.cluster.discovery.resource(self.kind)
         async with self.cluster.watch(
-            resource, self.selector, self.version, within_s=within_s, grace_s=grace_s
-        ) as events:
+            resource, self.selector, self.version, within_s=within_s, grace_s=grace_s,
+            namespace=self.namespace, fields=self.fields,
+        ) as events:  # fmt: skip
             self.follower.following()
             async for event in events:
                 if event.type == "DELETED":
@@ -108,10 +113,20 @@ class _Following:
 
 
 async def follow(
-    cluster: Cluster, kind: Kind, selector: str, follower: Follower, pace: Pace, chance: random.Random
+    cluster: Cluster,
+    kind: Kind,
+    selector: str,
+    follower: Follower,
+    pace: Pace,
+    chance: random.Random,
+    *,
+    namespace: str = "",
+    fields: str = "",
 ) -> None:
-    """Tell a follower of all objects of a kind that a selector selects, for ever."""
-    following = _Following(cluster, kind, selector, follower)
+    """Tell a follower of all objects of a kind that a selector selects, for ever; `namespace`, `fields`: only of those there,
+    with those fields.
+    """
+    following = _Following(cluster, kind, selector, follower, namespace, fields)
     loop = asyncio.get_running_loop()
     failures = 0
     while True:

@@ -43,6 +43,7 @@ def sync(command: Command, site: Site) -> dict[str, str] | Coroutine[Any, Any, d
         options=texts(arguments, "options"),
         strategy=_strategy(arguments),
         retry_limit=number(arguments, "retry_limit"),
+        despite_hold=flag(arguments, "urgent"),
     )
     app = site.app(command)
     requests = site.renders(app)
@@ -69,6 +70,7 @@ def rollback(command: Command, site: Site) -> dict[str, str]:
         prune=flag(arguments, "prune"),
         dry_run=flag(arguments, "dry_run"),
         initiated_by=text(arguments, "initiated_by"),
+        despite_hold=flag(arguments, "urgent"),
     )
     return _request(command, site, operation)
 

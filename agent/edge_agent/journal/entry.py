@@ -18,6 +18,8 @@ Kind = Literal[
     "outage-ended",
     "agent-started",
     "replica-rebuilt",
+    "hold-began",
+    "hold-ended",
     "gap",
 ]
 

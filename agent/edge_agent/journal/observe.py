@@ -11,6 +11,8 @@ MESSAGE_MAX_CHARS = 300
 Happened = tuple[str, dict[str, Any]]
 """Kind and detail of an entry."""
 
+_TOLD_OTHERWISE = {"Hold"}
+# Once for the cluster, not by each application that is held.
 _SYNC_ENDS = {"Succeeded": "sync-succeeded", "Failed": "sync-failed", "Error": "sync-failed"}
 
 
@@ -94,8 +96,9 @@ def _health(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Hap
 
 def _conditions(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Happened]:
     """A condition that comes or goes, by its type: its sentence may change with every attempt."""
-    old = {str(one.get("type")) for one in before.get("conditions") or ()}
+    old = {str(one.get("type")) for one in before.get("conditions") or ()} - _TOLD_OTHERWISE
     new = {str(one.get("type")): one for one in after.get("conditions") or ()}
+    new = {kind: one for kind, one in new.items() if kind not in _TOLD_OTHERWISE}
     for kind in sorted(new.keys() - old):
         yield "condition", {"type": kind, "is": True, "message": _short(new[kind].get("message"))}
     for kind in sorted(old - new.keys()):

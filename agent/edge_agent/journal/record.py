@@ -60,6 +60,14 @@ class Recorder:
             self._offline = False
             self._write("", [("outage-ended", {})])
 
+    def hold_began(self, detail: dict[str, Any]) -> None:
+        """Somebody on the site holds: `applications`, or the whole cluster."""
+        self._write("", [("hold-began", detail)])
+
+    def hold_ended(self, detail: dict[str, Any]) -> None:
+        """A hold is over; `how`: expired, released or removed."""
+        self._write("", [("hold-ended", detail)])
+
     def _is_told(self, app: str, detail: dict[str, Any]) -> bool:
         if self._syncs.get(app) == detail.get("startedAt"):
             return True

@@ -38,6 +38,11 @@ class Gate:
     """What is in the way of an automated sync, and until when; empty: nothing is."""
     faults: tuple[str, ...] = ()
     """Windows that can't be read, and why."""
+    held: str = ""
+    """By whom it is held, until when and why, to go after "it is"; empty: by nobody."""
+    held_for_s: float | None = None
+    passed: str = ""
+    """The same of a hold that what is desired goes through, being urgent."""
     since: datetime = _LONG_AGO
     until: datetime | None = None
     """When this may change; None: never, as far as can be seen."""

@@ -53,6 +53,9 @@ def sync_options(
 @click.option("--replace", is_flag=True, help="Replace objects instead of applying them (Replace=true).")
 @click.option("--apply-only", is_flag=True, help="Run no hooks.")
 @click.option(
+    "--urgent", is_flag=True, help="Even while the site holds it. No sync window is passed by that."
+)
+@click.option(
     "--option", "options", multiple=True, callback=sync_options, metavar="NAME=VALUE",
     help="A sync option of Argo CD, as ServerSideApply=false; may be repeated.",
 )  # fmt: skip
@@ -83,6 +86,7 @@ def request(
     force: bool,
     replace: bool,
     apply_only: bool,
+    urgent: bool,
     options: tuple[str, ...],
     user: str,
 ) -> dict[str, Any]:
@@ -96,6 +100,7 @@ def request(
         "resources": list(resources) or None,
         "options": wanted or None,
         "strategy": "apply" if apply_only else None,
+        "urgent": urgent or None,
         "initiated_by": user,
     }
 

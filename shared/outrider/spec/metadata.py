@@ -29,6 +29,8 @@ OUTRIDER_PREFIX = "outrider.dev/"
 REFRESH = "argocd.argoproj.io/refresh"
 # A request written as an annotation: Argo CD carries it out and takes it away again.
 SYNC_TIMEOUT = "outrider.dev/sync-timeout"
+URGENT = "outrider.dev/urgent"
+# What is desired goes through holds of the site.
 EDGE_ANNOTATIONS = frozenset(
     {
         "argocd.argoproj.io/sync-options",
@@ -36,6 +38,7 @@ EDGE_ANNOTATIONS = frozenset(
         "argocd.argoproj.io/skip-reconcile",
         "argocd.argoproj.io/deletion-approved",
         SYNC_TIMEOUT,
+        URGENT,
     }
 )
 # What an agent has to know of an application's annotations; the others stay at the hub.
@@ -89,6 +92,13 @@ class Metadata(Model):
     def _render(cls, annotations: dict[str, str]) -> dict[str, str]:
         if RENDER in annotations and not is_render_place(annotations[RENDER]):
             raise ValueError(f"{RENDER} is edge or hub, not {annotations[RENDER][:40]!r}")
+        return annotations
+
+    @field_validator("annotations")
+    @classmethod
+    def _urgent(cls, annotations: dict[str, str]) -> dict[str, str]:
+        if annotations.get(URGENT, "false") not in ("true", "false"):
+            raise ValueError(f'{URGENT} is "true" or "false", not {annotations[URGENT][:40]!r}')
         return annotations
 
     @property

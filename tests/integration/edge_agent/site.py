@@ -20,6 +20,7 @@ from outrider.backoff import Backoff
 
 if TYPE_CHECKING:
     from edge_agent.applications.worker import Worker
+    from edge_agent.hold.holds import Holds
     from outrider_playground.kubernetes import SimulatedCluster
 
 # How long a condition is awaited. A real cluster may be slow; none of the tests waits for this when it passes.
@@ -117,6 +118,7 @@ class Agent:
     hub: dict[bytes, str] = field(default_factory=dict)
     """What the hub has: bundles by digest."""
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    holds: Holds | None = None
     applications: Applications = field(init=False)
     _heard: asyncio.Event = field(default_factory=asyncio.Event)
     _generation: int = 0
@@ -130,6 +132,7 @@ class Agent:
             obtain=self._obtain,
             manifests_of=lambda digest: json.loads(self.bundles[digest]),
             clock=self.clock,
+            holds=self.holds,
             settings=self.settings,
             pace=Pace(retry=Backoff(0.02, 0.2), refused=Backoff(0.05, 0.5)),
             chance=random.Random(7),

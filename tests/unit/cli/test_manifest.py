@@ -67,7 +67,13 @@ def test_all_of_it_goes_where_it_was_placed(credentials: Credentials) -> None:
 def test_what_the_agent_needs_for_itself_it_has_in_its_own_namespace_alone(credentials: Credentials) -> None:
     objects = by_kind(credentials, Placement(namespace="edge"))
     assert objects["Role"]["rules"] == [
-        {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "list", "watch"]}
+        {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "list", "watch"]},
+        {
+            "apiGroups": [""],
+            "resources": ["configmaps"],
+            "resourceNames": ["outrider-hold"],
+            "verbs": ["get", "list", "watch"],
+        },
     ]
     assert objects["RoleBinding"]["roleRef"]["name"] == objects["Role"]["metadata"]["name"]
     assert objects["RoleBinding"]["subjects"] == objects["ClusterRoleBinding"]["subjects"]

@@ -147,7 +147,9 @@ CLOSED = Gate(automated=False, manual=False, overrun=False, why="outside the all
 )
 def test_whatever_would_begin_waits_for_its_window_until_that_may_open(wanted: Situation) -> None:
     assert isinstance(decide(wanted), Begin)
-    assert decide(replace(wanted, gate=CLOSED, gate_at_s=150.0)) == Wait("outside the allow window", 150.0)
+    assert decide(replace(wanted, gate=CLOSED, gate_at_s=150.0)) == Wait(
+        "waits for a sync window: outside the allow window", 150.0
+    )
 
 
 def test_nothing_waits_for_a_window_when_there_is_nothing_to_do() -> None:
@@ -175,6 +177,45 @@ def test_only_a_sync_that_was_running_overruns_its_window() -> None:
     assert decide(drifted(A, attempt=Attempt(NOW, "Running"), gate=overrun)) == Begin(prune=True)
     for attempt in (Attempt("older", "Running"), Attempt(NOW, "Failed", 1), Attempt(NOW, "Succeeded")):
         assert isinstance(decide(drifted(A, attempt=attempt, gate=overrun)), Wait)
+
+
+HELD = Gate(held="held by anna until 06:00: stocktaking", held_for_s=50.0)
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        drifted(A),
+        drifted(A, attempt=Attempt("older", "Succeeded")),
+        drifted(A, attempt=Attempt(NOW, "Failed", 3)),
+        drifted(A, attempt=Attempt(NOW, "Running")),
+        situation(doomed=frozenset({A})),
+        drifted(A, request=Sync("1")),
+    ],
+)
+def test_whatever_would_begin_or_go_on_waits_while_the_site_holds(wanted: Situation) -> None:
+    assert isinstance(decide(wanted), Begin)
+    assert decide(replace(wanted, gate=HELD, gate_at_s=150.0)) == Wait(
+        "waits: it is held by anna until 06:00: stocktaking", 150.0
+    )
+
+
+def test_what_is_marked_to_goes_through_a_hold_and_not_through_a_window() -> None:
+    request = Sync("1", despite_hold=True)
+    assert decide(drifted(A, request=request, gate=HELD)) == Begin(prune=False, request=request)
+    both = replace(CLOSED, held=HELD.held)
+    assert decide(drifted(A, request=request, gate=both)) == Wait(
+        "waits for a sync window: outside the allow window"
+    )
+    passed = replace(HELD, held="", passed=HELD.held)
+    assert decide(drifted(A, gate=passed)) == Begin(prune=False, only=frozenset({A}))
+
+
+def test_a_dry_run_and_the_end_of_a_sync_need_nobodys_leave() -> None:
+    request = Sync("1", dry_run=True)
+    assert isinstance(decide(drifted(A, request=request, gate=HELD)), Begin)
+    running = drifted(A, attempt=Attempt(NOW, "Running"), gate=HELD)
+    assert decide(replace(running, ending="terminated by somebody")) == End("terminated by somebody", True)
 
 
 def test_what_was_terminated_rests_until_something_changes() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
@@ -29,6 +30,7 @@ from edge_agent.applications.requested import refusal, take
 from edge_agent.applications.state import Running, State
 from edge_agent.applications.surroundings import Surroundings
 from edge_agent.cluster import Key
+from edge_agent.hold import holds
 from edge_agent.sync import policy_of
 
 if TYPE_CHECKING:
@@ -39,12 +41,19 @@ AUTOMATED: dict[str, Any] = {"syncPolicy": {"automated": {}}}
 OTHER = bytes(range(32))
 
 
-def around() -> Surroundings:
+class Held:
+    """Holds that stand for good."""
+
+    def on(self, app: str) -> holds.Held | None:
+        return holds.Held("held by anna until 06:00: stocktaking", 50.0)
+
+
+def around(*, held: bool = False) -> Surroundings:
     unused = cast("Any", None)
     return Surroundings(
         cluster=unused, inventory=unused, watches=unused, store=MemoryProgress(), settings=Settings(),
         clock=lambda: NOON, chance=random.Random(1), on_status=unused, on_removed=unused,
-        desired_elsewhere=unused, leftovers=unused,
+        desired_elsewhere=unused, leftovers=unused, **({"holds": cast("Any", Held())} if held else {}),
     )  # fmt: skip
 
 
@@ -60,9 +69,55 @@ def state(**progress: Any) -> State:
     return State("till", progress=Progress(**progress))
 
 
-async def why(operation: Operation, spec: dict[str, Any], found: State) -> str:
+async def why(
+    operation: Operation, spec: dict[str, Any], found: State, *, held: bool = False, urgent: str = ""
+) -> str:
     found.policy = policy_of(spec)
-    return refusal(operation, desired(**spec), (), found, around())
+    wanted = replace(desired(**spec), annotations={"outrider.dev/urgent": urgent} if urgent else {})
+    return refusal(operation, wanted, (), found, around(held=held))
+
+
+async def test_a_person_is_told_who_holds_until_when_and_why_and_what_goes_through() -> None:
+    told = await why(Sync("1"), {}, state(), held=True)
+    assert told == (
+        "till can't be synced now: it is held by anna until 06:00: stocktaking; `outrider app sync till --urgent` goes through it, "
+        "and on the site `outrider agent sync till --despite-hold`"
+    )
+    assert await why(Sync("1", despite_hold=True), {}, state(), held=True) == ""
+    assert await why(Sync("1", dry_run=True), {}, state(), held=True) == ""
+    assert await why(Terminate(), {}, state(attempt=Attempt("x", "Running")), held=True) == ""
+
+
+async def test_what_syncs_by_itself_can_be_rolled_back_only_while_it_is_held() -> None:
+    history = (deployed(0), deployed(1))
+    asked, through = Rollback("1"), Rollback("1", despite_hold=True)
+    assert "on its site hold it as well: `outrider agent rollback till --hold`" in await why(
+        asked, AUTOMATED, state(history=history)
+    )
+    assert "while automated sync is on" in await why(through, AUTOMATED, state(history=history))
+    assert "held by anna" in await why(asked, AUTOMATED, state(history=history), held=True)
+    assert await why(through, AUTOMATED, state(history=history), held=True) == ""
+    assert "through holds too, while outrider.dev/urgent is set" in await why(
+        through, AUTOMATED, state(history=history), held=True, urgent="true"
+    )
+    assert "has no history entry 7" in await why(
+        replace(through, history_id=7), AUTOMATED, state(history=history), held=True
+    )
+
+
+async def test_a_sync_that_began_by_itself_gives_way_to_a_rollback_under_a_hold_and_to_nothing_else() -> None:
+    history = (deployed(0), deployed(1))
+    busy = state(history=history, attempt=Attempt("x", "Running"))
+    through = Rollback("1", despite_hold=True)
+    assert await why(through, AUTOMATED, busy, held=True) == ""
+    assert "is under way" in await why(Sync("1", despite_hold=True), AUTOMATED, busy, held=True)
+    asked = state(history=history, attempt=Attempt("x", "Running"), request=Sync("0"))
+    assert "is under way" in await why(through, AUTOMATED, asked, held=True)
+
+
+async def test_what_is_urgent_is_held_by_nobody() -> None:
+    assert await why(Sync("1"), AUTOMATED, state(), held=True, urgent="true") == ""
+    assert "held by anna" in await why(Sync("1"), AUTOMATED, state(), held=True, urgent="false")
 
 
 async def test_a_sync_of_what_is_desired_may_always_be_asked_for() -> None:

@@ -127,6 +127,16 @@ def test_the_annotations_that_an_agent_has_to_know_are_told_apart() -> None:
     assert "'soon' is no duration" in refusal(manifest)[0]
 
 
+def test_an_application_is_urgent_or_not_and_nothing_else() -> None:
+    manifest = copy.deepcopy(GUESTBOOK)
+    for text in ("true", "false"):
+        manifest["metadata"]["annotations"] = {"outrider.dev/urgent": text}
+        assert accepted(manifest).application.metadata.for_edge() == {"outrider.dev/urgent": text}
+    for text in ("yes", "True", ""):
+        manifest["metadata"]["annotations"] = {"outrider.dev/urgent": text}
+        assert 'outrider.dev/urgent is "true" or "false"' in refusal(manifest)[0]
+
+
 @pytest.mark.parametrize(
     ("finalizers", "cascades", "propagation"),
     [
