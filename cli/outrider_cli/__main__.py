@@ -23,6 +23,9 @@ COMMANDS = {
     "pool": Lazy("outrider_cli.pools", "pool", "Add, list and remove pools of renderers."),
     "repo": Lazy("outrider_cli.repositories", "repo", "Give the hub access to Git repositories."),
     "app": Lazy("outrider_cli.app.group", "app", "Apply, look at, sync and delete applications."),
+    "bundle": Lazy(
+        "outrider_cli.bundles", "bundle", "Carry what a cluster should run to where no link reaches."
+    ),
     "set": Lazy("outrider_cli.sets", "application_sets", "Look at and delete application sets."),
     "project": Lazy(
         "outrider_cli.projects", "project", "Look at and delete projects, see their sync windows."

@@ -15,7 +15,7 @@ Absence from an answer means nothing to an edge.
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -132,7 +132,7 @@ class Resync:
         wanted = self._generations.after(cluster, seen)
         if wanted:
             part = _part(wanted, request.limit)
-            records = await self._records(cluster, part)
+            records = await read_records(self._js, cluster, part)
             log.info("resync", cluster=cluster, records=len(records), more=len(part) < len(wanted))
             return ResyncAnswer(*newest, records, len(part) < len(wanted))
         if seen >= newest and self._generations.is_quiet(cluster):
@@ -159,21 +159,24 @@ class Resync:
         self._raised_at_s[cluster] = asyncio.get_running_loop().time()
         await self._raise_epoch(cluster, highest.epoch + 1)
 
-    async def _records(self, cluster: ClusterName, part: list[tuple[AppName, Published]]) -> list[list[Any]]:
-        """Return [application, sealed record] from the stream, in the order of `part`.
 
-        A record that was replaced while this reads is left out: the newer one reaches the edge by itself.
-        """
-        wanted = {published.seq: app for app, published in part}
-        found: dict[int, bytes] = {}
-        seq, last = min(wanted), max(wanted)
-        while seq <= last:
-            batch = await self._js.following(DESIRED.name, subjects.desired_of(cluster), seq, READ_BATCH)
-            if not batch:
-                break
-            found |= {stored.seq: stored.data for stored in batch if stored.seq in wanted}
-            seq = batch[-1].seq + 1
-        return [[token(app), found[published.seq]] for app, published in part if published.seq in found]
+async def read_records(
+    js: JetStream, cluster: ClusterName, part: Sequence[tuple[AppName, Published]]
+) -> list[list[Any]]:
+    """Return [application token, sealed record] from the stream, in the order of `part`.
+
+    A record that was replaced while this reads is left out: the newer one reaches the edge by itself.
+    """
+    wanted = {published.seq: app for app, published in part}
+    found: dict[int, bytes] = {}
+    seq, last = min(wanted, default=1), max(wanted, default=0)
+    while seq <= last:
+        batch = await js.following(DESIRED.name, subjects.desired_of(cluster), seq, READ_BATCH)
+        if not batch:
+            break
+        found |= {stored.seq: stored.data for stored in batch if stored.seq in wanted}
+        seq = batch[-1].seq + 1
+    return [[token(app), found[published.seq]] for app, published in part if published.seq in found]
 
 
 def _part(wanted: list[tuple[AppName, Published]], limit: int) -> list[tuple[AppName, Published]]:

@@ -18,6 +18,7 @@ from app_registry.conditions import Conditions
 from app_registry.desired_at_hub import DesiredAtHub
 from app_registry.draining import Draining
 from app_registry.edge_refresh import EdgeRefresh
+from app_registry.exports import Exports
 from app_registry.fleet import Fleet, Touched
 from app_registry.follow import following
 from app_registry.generations import Generations
@@ -167,6 +168,7 @@ class Registry:
         self._pools = PoolRequests(js, self.fleet, self._identities, clock)
         self._repositories = Repositories(js, self.fleet, self._identities, clock)
         self._edge_refresh = EdgeRefresh(self.fleet, self._commands)
+        self._exports = Exports(js, self.fleet, self.generations, seed, clock)
         self._resync = Resync(connection, js, self.generations, self._tombstones, self._raise_epoch)
 
     async def serve(self) -> None:
@@ -206,6 +208,7 @@ class Registry:
             *self._settings_requests.endpoints(),
             *self._clusters.endpoints(),
             *self._pools.endpoints(),
+            *self._exports.endpoints(),
             *self._repositories.endpoints(),
             *self._edge_refresh.endpoints(),
         ]

@@ -108,6 +108,26 @@ class BundlePart(Message):
 
 
 @dataclass(frozen=True)
+class ExportHeader(Message):
+    """What an export of a cluster holds (`outrider.export_file`). Travels sealed under `subjects.EXPORT`."""
+
+    cluster: str
+    epoch: int
+    counter: int
+    # the generation up to which the set is complete
+    made_at_ms: int
+    # Unix time by the hub's clock
+    records: int
+    set_digest: bytes
+    # SHA-256 over the sealed records (`export_file.set_digest`): none can be left out, added or put in place of another
+
+    @property
+    def generation(self) -> Generation:
+        """Up to where whoever holds the set has seen everything."""
+        return Generation(self.epoch, self.counter)
+
+
+@dataclass(frozen=True)
 class StatusBatch(Message):
     """What changed at an edge. Folded once for each (cluster, epoch, seq), in order."""
 

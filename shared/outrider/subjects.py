@@ -29,6 +29,8 @@ STATUS = Subject("hub.status")
 
 SETTINGS = AppName("$settings")
 # Stands where an application's name would, for a record of a cluster's settings. No application can have it as its name.
+EXPORT = AppName("$export")
+# The same in the signature of an export's header (`outrider.export_file`).
 CLUSTER = AppName("$cluster")
 # The same on the way up: the document that tells of the agent and its site (`edge_agent.link.about`). No set digest counts it.
 

@@ -1,6 +1,7 @@
 """Object stores for what is large and never changes: named by digest, written once (ADR-20, by nats-py)."""
 
 import asyncio
+from typing import NamedTuple
 
 from nats.errors import Error as NatsError
 from nats.js.errors import APIError, BucketNotFoundError, NotFoundError, ObjectNotFoundError
@@ -8,7 +9,7 @@ from nats.js.object_store import ObjectStore as Client
 
 from outrider.bus.connection import Connection
 from outrider.bus.errors import BusError, NotFound
-from outrider.bus.jetstream import JetStream
+from outrider.bus.jetstream import JetStream, Stored
 from outrider.topology import ObjectStore
 
 TIMEOUT_S = 60.0
@@ -17,6 +18,13 @@ ANSWER_S = 10.0
 # For one answer of the server: what was on its way to a node that is lost gets none, and is sent again from the beginning.
 BATCH = 64
 # Chunks of 128 KiB asked for at once.
+
+
+class Part(NamedTuple):
+    """Some chunks of an object; `next_seq`: where the next ones are, 0 at its end."""
+
+    data: bytes
+    next_seq: int
 
 
 class Objects:
@@ -33,6 +41,21 @@ class Objects:
 
     async def get(self, name: str) -> bytes:
         """Return an object; NotFound if there is none."""
+        nuid, count = await self._info(name)
+        return await self._chunks(nuid, count)
+
+    async def part(self, name: str, seq: int, chunks: int) -> Part:
+        """Return some chunks of an object: the first ones with `seq` 0, else those from there on. NotFound."""
+        nuid, count = await self._info(name)
+        if not count:
+            return Part(b"", 0)
+        batch = await self._batch(nuid, max(1, seq), chunks + 1)
+        if not batch:
+            raise NotFound(f"{self._store.name}: an object has lost some of its {count} chunks")
+        following = batch[chunks].seq if len(batch) > chunks else 0
+        return Part(b"".join(stored.data for stored in batch[:chunks]), following)
+
+    async def _info(self, name: str) -> tuple[str, int]:
         try:
             async with asyncio.timeout(TIMEOUT_S):
                 info = await self._client().get_info(name)
@@ -42,15 +65,18 @@ class Objects:
             raise BusError(
                 f"{self._store.name}: reading {name}: {str(error) or type(error).__name__}"
             ) from error
-        return await self._chunks(info.nuid or "", info.chunks or 0)
+        return info.nuid or "", info.chunks or 0
+
+    async def _batch(self, nuid: str, seq: int, size: int) -> list[Stored]:
+        js, subject = JetStream(self._connection, ANSWER_S), f"$O.{self._store.name}.C.{nuid}"
+        return await js.following(self._store.stream, subject, seq, size)
 
     async def _chunks(self, nuid: str, count: int) -> bytes:
         """Read the chunks of an object in one request for each batch, without a consumer at the server."""
-        js, subject = JetStream(self._connection, ANSWER_S), f"$O.{self._store.name}.C.{nuid}"
         chunks: list[bytes] = []
         seq = 1
         while len(chunks) < count:
-            batch = await js.following(self._store.stream, subject, seq, min(BATCH, count - len(chunks)))
+            batch = await self._batch(nuid, seq, min(BATCH, count - len(chunks)))
             if not batch:
                 raise NotFound(
                     f"{self._store.name}: an object has lost {count - len(chunks)} of {count} chunks"
