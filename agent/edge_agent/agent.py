@@ -1,6 +1,6 @@
 """One agent, wired: the link fills the replica, the applications work from the replica, their status goes up the link.
 
-An agent that starts offline begins with what its replica holds.
+An agent that starts offline begins with what its replica holds. Its folder is its alone for as long as it runs.
 """
 
 import asyncio
@@ -19,6 +19,10 @@ from edge_agent.hold.config_map import Watched
 from edge_agent.hold.holds import Holds
 from edge_agent.hold.keeper import Keeper
 from edge_agent.hold.store import HoldStore
+from edge_agent.local.place import locked
+from edge_agent.local.serve import serve
+from edge_agent.local.verbs import Verbs
+from edge_agent.local.waiting import Watchers
 from edge_agent.rendering.process import Renderer
 from edge_agent.rendering.rendering import Rendering
 from edge_agent.rendering.requests import Requests
@@ -40,11 +44,11 @@ HOLD_KNOWN_WITHIN_S = 5.0
 async def run(
     settings: Settings, *, clock: Callable[[], float] = time.time, rng: random.Random | None = None
 ) -> None:
-    """Run the agent. Ends only by cancellation or by the first loop that fails."""
+    """Run the agent. Ends only by cancellation or by the first loop that fails. FolderInUse where another one runs."""
     rng = rng or random.SystemRandom()
     identity = credentials.load(settings.credentials)
     bus = settings.pinging(credentials.bus_settings(settings.credentials, settings.servers))
-    with opened(settings.replica) as database:
+    with locked(settings.state), opened(settings.replica) as database:
         replica = Replica.over(database, round(clock() * 1000))
         access = Access(settings.kubeconfig, settings.context)
         async with Cluster(access) as cluster, connected(bus, rng=rng, wait=False) as connection:
@@ -57,6 +61,7 @@ async def work(
     edge: Edge, cluster: Cluster, renderer: Renderer, settings: Settings, rng: random.Random
 ) -> None:
     """Run the applications of an edge on its cluster, render those that are rendered here, and keep its link."""
+    watchers = Watchers()
     holds = Holds(edge.now, time.monotonic, lambda: zone_or_utc(applications.time_zone))
     applications = Applications(
         cluster,
@@ -66,10 +71,12 @@ async def work(
         obtain=edge.inbound.obtain,
         manifests_of=edge.manifests_of,
         holds=holds,
+        on_passed=watchers.passed,
         settings=settings.applications,
         clock=edge.now,
         chance=rng,
     )
+    watchers.applications = applications
     store = HoldStore(edge.replica.database)
     keeper = Keeper(holds, store, edge.recorder, edge.about, applications.names, applications.held_anew)
     config_map = Watched(keeper, settings.namespace, edge.now, holds.zone)
@@ -104,6 +111,8 @@ async def work(
         tasks.create_task(commands.run(), name="commands")
         tasks.create_task(rendering.run(), name="rendering")
         tasks.create_task(asked.run(), name="renderings on request")
+        verbs = Verbs(edge, applications, holds, keeper, watchers, settings, asked)
+        tasks.create_task(serve(verbs, settings, edge.about), name="local commands")
         tasks.create_task(edge.run(), name="link")
 
 

@@ -44,10 +44,12 @@ class Settings:
     time_zone: str = ""
     # OUTRIDER_TIME_ZONE: the site's, as Europe/Berlin, where the hub sets none
     namespace: str = "outrider"
-    # OUTRIDER_NAMESPACE: the agent's own, in which the Secrets of repositories lie; the Pod's if it is not set
+    # OUTRIDER_NAMESPACE: the agent's own, in which a hold's ConfigMap and the Secrets of repositories lie; the Pod's if it is not set
     rendering: RenderingSettings = field(default_factory=RenderingSettings)
     # OUTRIDER_POLL_INTERVAL: seconds between looks at a repository (60); OUTRIDER_GIT_HOSTS: the only hosts that they may be on,
     # comma separated; OUTRIDER_LOCAL_REPOSITORIES=1: file:// and private networks may be read
+    socket: Path | None = None
+    # OUTRIDER_SOCKET: for commands on the site; agent.sock in the folder if it is not set
     applications: ApplicationSettings = field(default_factory=ApplicationSettings)
     # OUTRIDER_WAVE_DELAY, OUTRIDER_SYNC_TIMEOUT: seconds between the waves of a sync (0.5), and that one may take (0: no end)
 
@@ -89,6 +91,7 @@ class Settings:
             time_zone=os.environ.get("OUTRIDER_TIME_ZONE", ""),
             namespace=_namespace(),
             rendering=_rendering(),
+            socket=Path(os.environ["OUTRIDER_SOCKET"]) if os.environ.get("OUTRIDER_SOCKET") else None,
             applications=_applications(),
         )
 

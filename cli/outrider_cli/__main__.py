@@ -18,7 +18,9 @@ INTERRUPTED = 130
 COMMANDS = {
     "init": Lazy("outrider_cli.up", "init", "Make the keys and certificates of a hub."),
     "up": Lazy("outrider_cli.up", "up", "Run a whole hub on this machine, in the foreground."),
-    "agent": Lazy("outrider_cli.agent", "agent", "Run the agent of one cluster, in the foreground."),
+    "agent": Lazy(
+        "outrider_cli.agent", "agent", "Run the agent of one cluster, or ask the one that runs here."
+    ),
     "cluster": Lazy("outrider_cli.clusters", "cluster", "Add, list, change and remove edge clusters."),
     "pool": Lazy("outrider_cli.pools", "pool", "Add, list and remove pools of renderers."),
     "repo": Lazy("outrider_cli.repositories", "repo", "Give the hub access to Git repositories."),

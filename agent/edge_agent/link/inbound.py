@@ -51,7 +51,20 @@ class _Pending:
     record: Desired
     transfer: Transfer | None = None
     # goes on where it was after an interruption
+    bundle: bytes | None = None
+    # came with the record, by another way than the link
+    brought: asyncio.Event = field(default_factory=asyncio.Event)
     stored: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def bring(self, bundle: bytes | None) -> None:
+        """Take in a bundle that came with the record."""
+        if bundle is not None:
+            self.bundle = bundle
+            self.brought.set()
+
+    def has(self, digest: bytes) -> bool:
+        """Say whether a bundle came with the record, and is the one."""
+        return self.bundle is not None and delta.digest(self.bundle) == digest
 
 
 class Inbound:
@@ -118,10 +131,27 @@ class Inbound:
             self.rejections.add(f"desired {type(error).__name__}", error)
             return None
 
-    def offer(self, app: AppName, record: Desired) -> asyncio.Event:
-        """Take in a verified record; the event is set once it is stored or known to be outdated."""
+    def wants(self, app: AppName, record: Desired) -> bool:
+        """Say whether a verified record is above what is held; one that has arrived and waits for its bundle is not held."""
+        pending = self._pending.get(app)
+        if pending is not None and record.generation < pending.record.generation:
+            return False
+        return record.generation > self._newest(self._holdings.get(app), None)
+
+    def complete_up_to(self, generation: Generation) -> None:
+        """Take in that every record up to here has been seen, and write it down. ReplicaUnwritable."""
+        self.frontier.complete_up_to(generation)
+        self._holdings.set_complete(self.frontier.complete)
+
+    def offer(self, app: AppName, record: Desired, bundle: bytes | None = None) -> asyncio.Event:
+        """Take in a verified record; the event is set once it is stored or known to be outdated.
+
+        `bundle`: its bundle's canonical bytes, where they came with it.
+        """
         held, pending = self._holdings.get(app), self._pending.get(app)
         newest = self._newest(held, pending)
+        if pending is not None and record.generation >= newest:
+            pending.bring(bundle)
         if record.generation <= newest:
             if record.generation < newest:
                 self.rejections.add("desired outdated", "its generation is below what was seen")
@@ -133,6 +163,7 @@ class Inbound:
             pending.record = record
             return pending.stored
         self._pending[app] = pending = _Pending(record)
+        pending.bring(bundle)
         self._arrived.put_nowait(app)
         return pending.stored
 
@@ -201,11 +232,29 @@ class Inbound:
                     )
                 except (delta.WrongBase, delta.TooLarge) as error:
                     self.rejections.add("patch", error)
-        async with self._transfers:
-            await self._connection.wait_connected()
-            if pending.transfer is None or pending.transfer.digest != record.digest:
-                pending.transfer = self._transfer(record.digest)
-            return await pending.transfer.run()
+        while not pending.has(record.digest):
+            await self._connected_or_brought(pending)
+            async with self._transfers:
+                if not pending.has(record.digest) and self._connection.is_connected:
+                    return await self._fetched(pending, record.digest)
+        return pending.bundle
+
+    async def _connected_or_brought(self, pending: _Pending) -> None:
+        """Wait for the link, or for the bundle to come by another way."""
+        pending.brought.clear()
+        async with asyncio.TaskGroup() as tasks:
+            ways = [
+                tasks.create_task(self._connection.wait_connected(), name="link"),
+                tasks.create_task(pending.brought.wait(), name="bundle brought"),
+            ]
+            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+            for way in ways:
+                way.cancel()
+
+    async def _fetched(self, pending: _Pending, digest: bytes) -> bytes:
+        if pending.transfer is None or pending.transfer.digest != digest:
+            pending.transfer = self._transfer(digest)
+        return await pending.transfer.run()
 
     async def obtain(self, digest: bytes) -> None:
         """Have a bundle held that no record names: one that somebody asked to sync. LookupError, TimeoutError."""

@@ -73,6 +73,13 @@ class Outbound:
         self._troubles: dict[AppName, dict[str, Any]] = {}
         self._heartbeat_at_s = 0.0
         # By the event loop's clock; past: one is due.
+        self.acknowledged_at_s: float | None = None
+        # Unix time of the hub's last word that it has what was sent, in this process
+
+    @property
+    def waiting(self) -> int:
+        """How many documents the hub lacks."""
+        return self._outbox.waiting
 
     def document(self, app: str, document: dict[str, Any]) -> None:
         """Take the newest document of an application."""
@@ -195,6 +202,7 @@ class Outbound:
         pause_s = self._settings.heartbeat_s * self._rng.uniform(0.8, 1.0)
         self._heartbeat_at_s = asyncio.get_running_loop().time() + pause_s
         self._outbox.acknowledged(sending)
+        self.acknowledged_at_s = self._clock()
 
     async def _send_journal(self) -> None:
         try:

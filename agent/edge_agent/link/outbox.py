@@ -51,6 +51,11 @@ class Outbox:
         return bool(self._dirty)
 
     @property
+    def waiting(self) -> int:
+        """How many documents are to be sent."""
+        return len(self._dirty)
+
+    @property
     def is_urgent(self) -> bool:
         """Whether a health transition is to be sent."""
         return bool(self._urgent)

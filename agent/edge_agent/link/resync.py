@@ -94,8 +94,7 @@ class Resync:
                 break
         if frontier is not self._inbound.frontier:
             raise BusError("something of the replica was lost meanwhile")
-        frontier.complete_up_to(newest)
-        self._holdings.set_complete(frontier.complete)
+        self._inbound.complete_up_to(newest)
         log.info("in step with the hub", generation=list(newest))
 
     async def _ask(self, after: Generation) -> ResyncAnswer:
