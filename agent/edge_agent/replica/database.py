@@ -94,6 +94,8 @@ class Database:
         self._told: set[Loss] = set()
         self._home = Home(path, self.lost, now_s)
         self._home.open()
+        # Those with a damaged key are met by no other read.
+        self.rows(META)
         self.writes.recall(self.meta(_DAY), self.meta(_BYTES), clock())
         self._count()
 

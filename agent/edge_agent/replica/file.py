@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from edge_agent.replica import copies, old_schema, tables
+from edge_agent.replica import copies, first_page, old_schema, tables
 from edge_agent.replica.errors import SQLITE_ERRORS, ReplicaDamaged, ReplicaInUse, ReplicaUnwritable, fault
-from edge_agent.replica.salvage import as_text, fill, readable
+from edge_agent.replica.reading import as_text, readable
+from edge_agent.replica.salvage import fill
 
 Fill = Callable[[sqlite3.Connection], None]
 
@@ -65,6 +66,8 @@ def open_file(path: Path) -> sqlite3.Connection:
         raise ReplicaUnwritable(str(error)) from error
     if path.stat().st_size == 0:
         raise ReplicaDamaged("it is empty")
+    if not first_page.is_sound(path):
+        raise ReplicaDamaged("it begins as no replica does")
     with _told_apart():
         return _open(path)
 
@@ -112,9 +115,8 @@ def rebuild(path: Path, why: str) -> bool:
 def fill_from(path: Path, target: sqlite3.Connection, *, damaged: bool) -> bool:
     """Copy what holds in a file; return whether that is the newest of it. ReplicaDamaged where nothing can be read."""
     try:
-        with readable(path) as (source, newest):
-            fill(target, source, damaged=damaged)
-            return newest
+        with readable(path, damaged=damaged) as (source, newest):
+            return not fill(target, source, damaged=damaged) or newest
     except (*SQLITE_ERRORS, OSError) as error:
         raise ReplicaDamaged(f"nothing of it can be read: {error}") from error
 

@@ -13,6 +13,8 @@ from typing import Any
 import msgpack
 
 SCHEMA_VERSION = 2
+SCHEMA_KEY = "schema"
+# In `meta` as well: a version by which rows are believed must not be one flipped bit away from another.
 SUM_BYTES = 8
 DIGEST_BYTES = 32
 
@@ -126,6 +128,7 @@ def create(connection: sqlite3.Connection, *, bundles: bool = True) -> None:
     if bundles:
         connection.execute(BUNDLES_SQL)
     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    META.put(connection, SCHEMA_KEY, SCHEMA_VERSION)
 
 
 def differs(connection: sqlite3.Connection) -> str:
