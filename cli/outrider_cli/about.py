@@ -20,14 +20,22 @@ def rows(about: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield from _link(_section(about, "link"))
     yield from _holds(_section(about, "hold"))
     yield from _rendering(_section(about, "rendering"))
-    for name in ("replica",):
-        section = _section(about, name)
-        if section:
-            yield name, ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in section.items())
+    yield from _replica(_section(about, "replica"))
     for condition in about.get("conditions") or ():
         if condition.get("type") in _TOLD_BY_SECTION:
             continue
         yield str(condition.get("type", "")), str(condition.get("message", ""))
+
+
+def _replica(section: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    if "size_bytes" in section:
+        budget = section.get("write_budget_bytes")
+        of = f" of {sizes.shown(budget)}" if budget else ""
+        written = f"{sizes.shown(section.get('written_bytes_today', 0))}{of}"
+        where = "" if section.get("keeps", True) else ", in memory: a restart loses it"
+        yield "replica", f"{sizes.shown(section['size_bytes'])}, {written} written today{where}"
+    if section.get("rebuilt_at"):
+        yield "replica rebuilt", f"{section['rebuilt_at']}: {section.get('why', '')}"
 
 
 def _rendering(section: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

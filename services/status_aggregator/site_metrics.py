@@ -25,7 +25,7 @@ def families(view: View) -> Iterator[Family]:
         told = about.shown(cluster.about)
         conditions.update({str(one.get("type", "")) for one in told.get("conditions") or ()})
         link, replica = _section(told, "link"), _section(told, "replica")
-        sums["held"] += bool(told.get("hold"))
+        sums["held"] += bool(_section(told, "hold").get("standing"))
         sums["budgeted"] += bool(link.get("bytes_per_day") or link.get("bytes_per_s"))
         sums["link"] += _number(link.get("spent_today"))
         sums["written"] += _number(replica.get("written_bytes_today"))

@@ -42,3 +42,18 @@ def test_amounts_are_decimal() -> None:
         "64 kB",
         "1.5 MB",
     ]
+
+
+def test_a_replica_is_shown_with_what_was_written_and_whether_a_restart_keeps_it() -> None:
+    told = {
+        "keeps": True,
+        "size_bytes": 115_104,
+        "written_bytes_today": 148_032,
+        "write_budget_bytes": 64_000_000,
+    }
+    assert dict(about.rows({"replica": told})) == {"replica": "115 kB, 148 kB of 64 MB written today"}
+    lost = {**told, "keeps": False, "rebuilt_at": "2026-01-01T10:00:00Z", "why": "the file was damaged"}
+    assert dict(about.rows({"replica": lost})) == {
+        "replica": "115 kB, 148 kB of 64 MB written today, in memory: a restart loses it",
+        "replica rebuilt": "2026-01-01T10:00:00Z: the file was damaged",
+    }
