@@ -217,9 +217,8 @@ class Applications:
         return worker
 
     def _finished(self, worker: Worker) -> None:
-        """Forget an application that is gone, unless it was desired again meanwhile."""
-        if worker.ends:
-            del self._workers[worker.state.app]
+        """Forget an application that is gone."""
+        del self._workers[worker.state.app]
 
     def _changed(self, key: Key, named: set[str]) -> None:
         """Wake whom an object concerns: those that it names or named, and those that want it."""

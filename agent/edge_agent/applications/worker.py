@@ -47,7 +47,7 @@ class Worker:
     """One application's worker."""
 
     def __init__(self, app: str, around: Surroundings, finished: Callable[[Worker], None]) -> None:
-        """`finished` is told when the application is removed and nothing of it is left."""
+        """`finished` is told when the application is removed, nothing of it is left, and nothing newer is known of it."""
         self.state = State(app)
         self._around = around
         self._finished = finished
@@ -237,8 +237,13 @@ class Worker:
             self.state.desired, self.state.removal = self._newest, None
 
     async def _remove(self) -> float | None:
+        removal = self.state.removal
         if await remove(self.state, self._around):
-            self._finished(self)
+            if self._newest is removal:
+                # Whatever wakes it from here on, another one may work under its name.
+                self.stop()
+                self._due = False
+                self._finished(self)
             return None
         due_s = self.state.retry_at_s - asyncio.get_running_loop().time()
         if due_s > 0:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
+
+import pytest
 
 from edge_agent.applications import MemoryProgress, Settings
 
 from .site import CONFIG_MAP, DEPLOYMENT, SERVICE, Agent, Site, conditions, config_map, deployment, running
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from outrider_playground.kubernetes import SimulatedCluster
 
 SERVICE_S = {
@@ -134,3 +139,58 @@ async def test_an_older_removal_is_ignored(agent: Agent, site: Site, app: str) -
     await agent.until_synced(app)
     assert agent.removed == []
     assert await site.get(CONFIG_MAP, "a")
+
+
+class Interrupted(MemoryProgress):
+    """Lets something happen at the very end of a removal, when its progress is dropped."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.meanwhile: Callable[[], object] = lambda: None
+
+    async def delete(self, app: str) -> None:
+        await super().delete(app)
+        meanwhile, self.meanwhile = self.meanwhile, lambda: None
+        meanwhile()
+
+
+@pytest.mark.parametrize("cascade", [True, False])
+async def test_what_wakes_an_application_at_its_very_end_does_not_end_it_twice(
+    site: Site, settings: Settings, app: str, *, cascade: bool
+) -> None:
+    store = Interrupted()
+    async with running(site, settings, store) as agent:
+        agent.desire(app, [config_map("a")])
+        await agent.until_synced(app)
+        # As the watch does that tells of the last object's deletion.
+        store.meanwhile = agent.applications._workers[app].wake
+        agent.remove(app, cascade=cascade)
+        await agent.until_removed(app)
+        said = len(agent.said)
+        agent.desire(f"{app}-other", [config_map("b")])
+        await agent.until_synced(f"{app}-other")
+        # Nothing more is said of what is gone.
+        assert app not in [name for name, _ in agent.said[said:]]
+        agent.desire(app, [config_map("a", {"a": "again"})])
+        document = await agent.until_synced(app)
+        assert document["conditions"] == []
+        assert agent.removed == [(app, (1, 2))]
+        await site.edit(CONFIG_MAP, "a", {"data": {"a": "edited"}})
+        assert await site.until(CONFIG_MAP, "a", lambda live: live and live["data"]["a"] == "again")
+
+
+async def test_an_end_that_is_told_again_while_it_is_carried_out_is_said_to_be_done(
+    site: Site, settings: Settings, app: str
+) -> None:
+    """The hub signs its records again, when it was restored say: the newest must be answered, or it waits for ever."""
+    store = Interrupted()
+    async with running(site, settings, store) as agent:
+        agent.desire(app, [config_map("a")])
+        await agent.until_synced(app)
+        store.meanwhile = lambda: agent.remove(app, cascade=True)
+        agent.remove(app, cascade=True)
+        async with asyncio.timeout(20):
+            while (app, (1, 3)) not in agent.removed:
+                agent._heard.clear()
+                await agent._heard.wait()
+        assert agent.applications.names() == []
