@@ -15,7 +15,7 @@ from outrider_playground.demo.fleet import (
 )
 from outrider_playground.demo.three_nodes import Options
 
-AGENTS = {"OUTRIDER_PING": "1", "OUTRIDER_WAVE_DELAY": "0"}
+AGENTS = {"OUTRIDER_PING": "1", "OUTRIDER_WAVE_DELAY": "0", "OUTRIDER_HEARTBEAT": "10"}
 # A dead link is to be noticed in seconds here.
 NODES = Options(ping_interval="2s")
 
