@@ -29,7 +29,7 @@ from edge_agent.rendering.requests import Requests
 from edge_agent.rendering.secrets import RepositorySecrets
 from edge_agent.rendering.steps import Steps
 from edge_agent.rendering.telling import Telling
-from edge_agent.replica import opened
+from edge_agent.replica import Writes, opened
 from edge_agent.settings import Settings
 from edge_agent.sync.window_times import zone_or_utc
 from outrider.bus import connected
@@ -48,7 +48,7 @@ async def run(
     rng = rng or random.SystemRandom()
     identity = credentials.load(settings.credentials)
     bus = settings.pinging(credentials.bus_settings(settings.credentials, settings.servers))
-    with locked(settings.state), opened(settings.replica) as database:
+    with locked(settings.state), opened(settings.replica, Writes(settings.replica_bytes_per_day)) as database:
         replica = Replica.over(database, round(clock() * 1000))
         access = Access(settings.kubeconfig, settings.context)
         async with Cluster(access) as cluster, connected(bus, rng=rng, wait=False) as connection:

@@ -8,6 +8,7 @@ from edge_agent.applications import Settings as ApplicationSettings
 from edge_agent.link.budget import Limits
 from edge_agent.link.outbound import OutboundSettings
 from edge_agent.rendering.settings import RenderingSettings
+from edge_agent.replica.writes import BYTES_PER_DAY
 from outrider.bus import BusSettings
 
 DEFAULT_STATE = "/var/lib/outrider"
@@ -52,6 +53,8 @@ class Settings:
     # OUTRIDER_SOCKET: for commands on the site; agent.sock in the folder if it is not set
     applications: ApplicationSettings = field(default_factory=ApplicationSettings)
     # OUTRIDER_WAVE_DELAY, OUTRIDER_SYNC_TIMEOUT: seconds between the waves of a sync (0.5), and that one may take (0: no end)
+    replica_bytes_per_day: int = BYTES_PER_DAY
+    # OUTRIDER_REPLICA_BYTES_PER_DAY: what may be written to the replica in a day before routine is gathered (64 MiB)
 
     def pinging(self, bus: BusSettings) -> BusSettings:
         """Return how to connect, with this site's pings. An answer may take a satellite's time, however often it is asked for."""
@@ -80,6 +83,7 @@ class Settings:
         return cls(
             credentials=Path(credentials),
             state=Path(os.environ.get("OUTRIDER_STATE", DEFAULT_STATE)),
+            replica_bytes_per_day=int(_number("OUTRIDER_REPLICA_BYTES_PER_DAY", "bytes") or BYTES_PER_DAY),
             servers=servers,
             kubeconfig=os.environ.get("KUBECONFIG") or None,
             context=os.environ.get("OUTRIDER_CONTEXT") or None,

@@ -193,8 +193,8 @@ def _pod(placed: Placement) -> dict[str, Any]:
 
 
 def _container(placed: Placement) -> dict[str, Any]:
-    # The replica is opened before anything else, and the process ends when it can't be used: whether the hub answers is
-    # no reason to restart an agent.
+    # An agent without a replica on disk goes on in memory, and one without its hub on its own: both are to be seen, and no
+    # reason to end what runs.
     has_replica = {"exec": {"command": ["test", "-s", f"{_STATE}/replica.sqlite"]}}
     return {
         "name": "agent",
@@ -214,8 +214,7 @@ def _container(placed: Placement) -> dict[str, Any]:
             "readOnlyRootFilesystem": True,
             "capabilities": {"drop": ["ALL"]},
         },
-        "startupProbe": {**has_replica, "periodSeconds": 2, "failureThreshold": 60},
-        "livenessProbe": {**has_replica, "periodSeconds": 60, "failureThreshold": 3},
+        "readinessProbe": {**has_replica, "periodSeconds": 60},
         "volumeMounts": [
             {"name": "credentials", "mountPath": "/etc/outrider", "readOnly": True},
             {"name": "state", "mountPath": _STATE},

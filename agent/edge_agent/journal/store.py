@@ -66,6 +66,12 @@ class Journal:
         return self._sent
 
     @property
+    def newest(self) -> int:
+        """The last sequence number that was written."""
+        self._load()
+        return self._next - 1
+
+    @property
     def size_bytes(self) -> int:
         """How much it takes, about."""
         return self._bytes

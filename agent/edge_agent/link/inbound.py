@@ -275,6 +275,12 @@ class Inbound:
         self._misses.set()
         return is_new
 
+    async def bring(self, digest: bytes, data: bytes) -> None:
+        """Hold a bundle that was lost and came by another way. ReplicaUnwritable."""
+        await asyncio.to_thread(self._bundles.put, data)
+        self._missing.pop(digest, None)
+        self._on_bundle(digest)
+
     async def _fetch_missing(self) -> None:
         attempt = 0
         while True:
@@ -286,7 +292,7 @@ class Inbound:
                 except _NOT_HELD as error:
                     log.warning("bundle not fetched again", digest=digest.hex()[:12], reason=str(error))
                     continue
-                del self._missing[digest]
+                self._missing.pop(digest, None)
                 self._on_bundle(digest)
             attempt = attempt + 1 if self._missing else 0
             for _ in range(min(1 << attempt, FETCH_AGAIN_PAUSES_MAX) if attempt else 0):

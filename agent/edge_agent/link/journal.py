@@ -57,7 +57,7 @@ class JournalSender:
 
     async def send(self, timeout_s: float, max_bytes: int) -> int:
         """Send one batch of about `max_bytes` at most; return its bytes. BusError: nothing is lost, call again."""
-        epoch = self._journal.epoch
+        epoch, newest = self._journal.epoch, self._journal.newest
         entries = await asyncio.to_thread(
             self._journal.unsent, min(BATCH_MAX_BYTES, max_bytes * COMPRESSES_TO_PART)
         )
@@ -75,4 +75,7 @@ class JournalSender:
             log.debug("journal sent", entries=len(entries), bytes=len(frame))
         if self._journal.is_sent:
             self._due_s = float("inf")
+        elif entries and entries[-1].last_seq >= newest:
+            # What came meanwhile waits for company.
+            self._due_s = self._now_s() + self._flush_after_s
         return size_bytes

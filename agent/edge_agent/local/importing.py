@@ -50,7 +50,7 @@ class Checked:
     wanted: dict[str, bytes] = field(default_factory=dict)
     """Sealed records above what is held, by application token."""
     needed: dict[bytes, list[str]] = field(default_factory=dict)
-    """Which of them need a bundle that is not held, by its digest."""
+    """Which of them, or of those that are held, need a bundle that is not held, by its digest."""
     whole: set[bytes] = field(default_factory=set)
     """Bundles that are needed, and there."""
     results: list[dict[str, Any]] = field(default_factory=list)
@@ -75,9 +75,9 @@ async def import_file(edge: Edge, call: Call) -> dict[str, Any]:
     try:
         checked = await _check(edge, call)
         header = checked.header
-        if not checked.wanted and header.generation < edge.inbound.frontier.complete:
+        if not checked.wanted and not checked.needed and header.generation < edge.inbound.frontier.complete:
             raise CannotDo(_older(header, edge))
-        if checked.wanted:
+        if checked.wanted or checked.needed:
             await _store(checked, edge, call)
     except InvalidExport as error:
         raise CannotDo(f"the file {error}; nothing of it was taken") from error
@@ -106,7 +106,7 @@ async def _check(edge: Edge, call: Call) -> Checked:
                 break
             _take_record(frame, checked, edge)
         checked.check_set()
-        if checked.wanted and after_records is not None:
+        if (checked.wanted or checked.needed) and after_records is not None:
             await _check_bundles(after_records, frames, checked)
     return checked
 
@@ -156,8 +156,9 @@ def _take_record(frame: Record, checked: Checked, edge: Edge) -> None:
         checked.results.append(_result(app, record, held, is_newer=is_newer))
     if is_newer:
         checked.wanted[frame.app] = frame.sealed
-        if record.digest and edge.replica.bundles.get(record.digest) is None:
-            checked.needed.setdefault(record.digest, []).append(frame.app)
+    is_held = held is not None and held.generation == record.generation
+    if (is_newer or is_held) and record.digest and edge.replica.bundles.get(record.digest) is None:
+        checked.needed.setdefault(record.digest, []).append(frame.app)
 
 
 def _result(app: AppName, record: Desired, held: Held | None, *, is_newer: bool) -> dict[str, Any]:
@@ -179,7 +180,7 @@ async def _store(checked: Checked, edge: Edge, call: Call) -> None:
     for app in sorted(waiting.keys() - of_bundles):
         await _offer(app, waiting.pop(app), None, edge)
     try:
-        if waiting:
+        if checked.needed:
             await _store_with_bundles(waiting, checked, edge, call)
     except InvalidExport as error:
         raise CannotDo(
@@ -197,6 +198,9 @@ async def _store_with_bundles(waiting: dict[str, bytes], checked: Checked, edge:
             data = await collector.add(frame) if isinstance(frame, BundlePart) else None
             if data is None or not isinstance(frame, BundlePart):
                 continue
+            if not waiting.keys() & set(checked.needed[frame.digest]):
+                # One that was damaged in the replica.
+                await edge.inbound.bring(frame.digest, data)
             for app in checked.needed[frame.digest]:
                 if app in waiting:
                     await _offer(app, waiting.pop(app), data, edge)

@@ -38,9 +38,15 @@ class NoSocket(Exception):
 
 @contextlib.contextmanager
 def locked(state: Path) -> Iterator[None]:
-    """Make the agent's folder and hold it; FolderInUse while another agent does."""
-    state.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(state / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    """Make the agent's folder and hold it; FolderInUse while another agent does. One that can't be written to is not held."""
+    try:
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(state / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        # The agent runs what it holds, and says that it can't write: so does any other here.
+        _not_locked(state, error)
+        yield
+        return
     with os.fdopen(descriptor, "r+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -48,13 +54,18 @@ def locked(state: Path) -> Iterator[None]:
             raise FolderInUse(_in_use(state, file.read(20).strip())) from error
         except OSError as error:
             # Some network file systems have no locks; the socket tells a living agent as well.
-            import structlog  # only here: commands on the site do without
-
-            structlog.get_logger().warning("folder not locked", folder=str(state), reason=str(error))
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
+            _not_locked(state, error)
+        with contextlib.suppress(OSError):
+            # A full disk has no room for a number.
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, str(os.getpid()).encode(), 0)
         yield
+
+
+def _not_locked(state: Path, error: OSError) -> None:
+    import structlog  # only here: commands on the site do without
+
+    structlog.get_logger().warning("folder not locked", folder=str(state), reason=str(error))
 
 
 def _in_use(state: Path, pid: str) -> str:

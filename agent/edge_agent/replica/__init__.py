@@ -2,7 +2,7 @@
 
 from edge_agent.replica.bundles import Bundles
 from edge_agent.replica.database import Database, opened
-from edge_agent.replica.errors import ReplicaDamaged, ReplicaInUse, ReplicaUnwritable
+from edge_agent.replica.errors import ReplicaDamaged, ReplicaUnwritable
 from edge_agent.replica.holdings import Held, Holdings
 from edge_agent.replica.home import Loss
 from edge_agent.replica.progress import Progress
@@ -20,7 +20,6 @@ __all__ = [
     "Rendered",
     "Renderings",
     "ReplicaDamaged",
-    "ReplicaInUse",
     "ReplicaUnwritable",
     "Writes",
     "opened",

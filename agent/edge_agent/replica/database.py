@@ -28,6 +28,7 @@ from edge_agent.replica.tables import (
     ARCHIVE,
     CORE,
     DESIRED,
+    HOLDS,
     JOURNAL,
     META,
     PROGRESS,
@@ -59,6 +60,7 @@ _WHAT: dict[str, What] = {
     CORE.name: "core",
     RENDERED.name: "rendering",
     ARCHIVE.name: "archive",
+    HOLDS.name: "hold",
     JOURNAL.name: "journal",
 }
 _DAY, _BYTES = "written_day", "written_bytes"
@@ -75,7 +77,7 @@ class Database:
         clock: Callable[[], float] = time.time,
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`clock`: Unix time in seconds; `now_s`: any clock that only goes forward. ReplicaInUse."""
+        """`clock`: Unix time in seconds; `now_s`: any clock that only goes forward."""
         self._lock = threading.RLock()
         self._clock, self._now_s = clock, now_s
         self.writes = writes or Writes()
@@ -382,7 +384,7 @@ class Database:
 
 @contextmanager
 def opened(path: Path, writes: Writes | None = None) -> Iterator[Database]:
-    """Open the replica; a damaged one is set aside and made of what still holds. ReplicaInUse."""
+    """Open the replica; a damaged one is set aside and made of what still holds."""
     database = Database(path, writes=writes)
     try:
         yield database

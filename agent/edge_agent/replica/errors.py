@@ -20,10 +20,6 @@ class ReplicaDamaged(ReplicaUnwritable):
     """Nothing was written: the file was damaged and has been set aside. Try again: another one is in its place."""
 
 
-class ReplicaInUse(Exception):
-    """Another process has the replica open; the message says what to do."""
-
-
 _PRIMARY = 0xFF
 _DAMAGED = {
     sqlite3.SQLITE_CORRUPT,

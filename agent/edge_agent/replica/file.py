@@ -1,20 +1,18 @@
 """The file: made whole or not at all, opened, checked, and replaced by what is left of it.
 
 WAL with `synchronous=NORMAL`: a crash of the process loses nothing. A power cut may lose the last transactions, never the order of
-them, but for those that are marked durable, which wait for the medium. Others may read it meanwhile; that one agent writes it is
-seen to by a lock on a file of its own.
+them, but for those that are marked durable, which wait for the medium. Others may read it meanwhile; that only one agent writes it
+is seen to by the lock on its folder (`edge_agent.local.place`).
 """
 
-import fcntl
 import os
 import sqlite3
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from edge_agent.replica import copies, first_page, old_schema, tables
-from edge_agent.replica.errors import SQLITE_ERRORS, ReplicaDamaged, ReplicaInUse, ReplicaUnwritable, fault
+from edge_agent.replica.errors import SQLITE_ERRORS, ReplicaDamaged, ReplicaUnwritable, fault
 from edge_agent.replica.reading import as_text, readable
 from edge_agent.replica.salvage import fill
 
@@ -24,35 +22,11 @@ LOG_KEPT_BYTES = 1 << 20
 # The log is used again and again; a transaction that was larger gives the rest back.
 VALUE_MAX_BYTES = 128 << 20
 # Far above any bundle: a length that is damaged is not believed.
-IN_USE_TIMEOUT_S = 5.0
-LOCK_ATTEMPTS = 20
-_OURS = "another agent runs on this replica: stop it, or name another folder in OUTRIDER_STATE"
-
-
-def lock(path: Path) -> int:
-    """Keep other agents from the replica; return what holds the lock, -1 where there can be none. ReplicaInUse."""
-    try:
-        handle = os.open(path.with_name(f"{path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-    except OSError:
-        # A folder that can't be written to: nobody else writes there either.
-        return -1
-    for attempt in range(LOCK_ATTEMPTS):
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            # The one before may be on its way out.
-            time.sleep(IN_USE_TIMEOUT_S / LOCK_ATTEMPTS if attempt < LOCK_ATTEMPTS - 1 else 0)
-        except OSError:
-            # A file system without locks.
-            return handle
-        else:
-            return handle
-    os.close(handle)
-    raise ReplicaInUse(_OURS)
+BUSY_TIMEOUT_S = 5.0
 
 
 def open_file(path: Path) -> sqlite3.Connection:
-    """Open the replica, or make an empty one. ReplicaDamaged, ReplicaUnwritable; ReplicaInUse where another agent runs on it."""
+    """Open the replica, or make an empty one. ReplicaDamaged, ReplicaUnwritable."""
     _adopt(path)
     if not os.path.lexists(path):
         make(path, lambda _: None)
@@ -160,7 +134,7 @@ def _check(connection: sqlite3.Connection) -> None:
 
 
 def _connect(path: Path, *, exclusive: bool = False) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, check_same_thread=False, timeout=IN_USE_TIMEOUT_S)
+    connection = sqlite3.connect(path, check_same_thread=False, timeout=BUSY_TIMEOUT_S)
     connection.text_factory = as_text
     connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, VALUE_MAX_BYTES)
     try:
@@ -210,7 +184,7 @@ def _told_apart() -> Iterator[None]:
             case "unwritable":
                 raise ReplicaUnwritable(str(error)) from error
             case "busy":
-                raise ReplicaInUse(_OURS) from error
+                raise ReplicaUnwritable(f"somebody else has it open: {error}") from error
         raise
 
 

@@ -15,7 +15,7 @@ from typing import Literal
 import structlog
 
 from edge_agent.replica import file
-from edge_agent.replica.errors import SQLITE_ERRORS, ReplicaDamaged, ReplicaInUse, ReplicaUnwritable
+from edge_agent.replica.errors import SQLITE_ERRORS, ReplicaDamaged, ReplicaUnwritable
 from edge_agent.replica.salvage import fill
 from edge_agent.replica.wal import Wal, commits
 
@@ -33,6 +33,7 @@ What = Literal[
     "core",
     "rendering",
     "archive",
+    "hold",
     "journal",
     "numbers",
     "bundle",
@@ -72,13 +73,11 @@ class Home:
         self._return_at_s = 0.0
         self._pause_s = RETURN_AFTER_S
         self._identity: tuple[int, int] = (0, 0)
-        self._lock = -1
 
     def open(self) -> None:
-        """Open the file, or do without. ReplicaInUse."""
+        """Open the file, or do without."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._lock = file.lock(self.path)
             self._open_file()
         except ReplicaDamaged as error:
             self.rebuild(str(error))
@@ -88,8 +87,6 @@ class Home:
     def close(self) -> None:
         """Close the file."""
         self.connection.close()
-        if self._lock >= 0:
-            os.close(self._lock)
 
     def rebuild(self, why: str) -> None:
         """Do without what is damaged: in a file that is made of what still holds, or in memory."""
@@ -127,7 +124,7 @@ class Home:
             return False
         try:
             self._go_back()
-        except (OSError, ReplicaInUse) as error:
+        except OSError as error:
             self._later(str(error))
             return False
         log.info("replica in its file again", path=str(self.path))

@@ -11,6 +11,7 @@ from edge_agent.replica.tables import (
     ARCHIVE,
     CORE,
     DESIRED,
+    HOLDS,
     JOURNAL,
     META,
     PROGRESS,
@@ -24,7 +25,7 @@ from outrider.messages import Generation
 from outrider.names import AppName
 
 VERSION = 1
-_DROPPED = ("meta", "desired", "progress", "kept", "rendered", "archive", "journal")
+_DROPPED = ("meta", "desired", "progress", "kept", "rendered", "archive", "holds", "journal")
 
 
 def rows(connection: sqlite3.Connection) -> Iterator[tuple[Table, Values]]:
@@ -47,7 +48,7 @@ def rows(connection: sqlite3.Connection) -> Iterator[tuple[Table, Values]]:
             yield PROGRESS, (app, packed)
             yield CORE, (app, packed)
     # These came later.
-    for table in (RENDERED, ARCHIVE, JOURNAL):
+    for table in (RENDERED, ARCHIVE, HOLDS, JOURNAL):
         if connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table.name,)).fetchone():
             for row in connection.execute(f"SELECT {', '.join(table.columns)} FROM {table.name}"):  # noqa: S608
                 yield table, row

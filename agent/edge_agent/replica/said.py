@@ -17,6 +17,7 @@ _SAID = {
     "history is lost, and hooks of a sync that was under way may run again",
     "progress": "what was found out was damaged and is found out again",
     "rendering": "what was rendered here was damaged and is rendered again",
+    "hold": "a hold of the site was damaged and holds no more: hold again where that is wanted",
     "journal": "entries of the journal were damaged and stand in it as gaps",
     "numbers": "numbers of the replica were damaged; everything is asked for again",
     "bundle": "bundles were damaged and are fetched again",
@@ -39,7 +40,7 @@ def sentence(losses: Iterable[Loss]) -> str:
     return "; ".join(parts)
 
 
-_NAMELESS = frozenset({"file", "newest", "numbers", "journal", "bundle"})
+_NAMELESS = frozenset({"file", "newest", "numbers", "hold", "journal", "bundle"})
 # Their names are numbers and digests, which tell a person nothing.
 
 

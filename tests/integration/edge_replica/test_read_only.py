@@ -10,7 +10,7 @@ from tests.unit.edge_replica.stored import APPS, copied, record, store
 from tests.unit.edge_replica.stored import bundle as a_bundle
 
 from edge_agent.journal import Journal
-from edge_agent.replica import Bundles, Database, Holdings, Progress, ReplicaInUse, ReplicaUnwritable, opened
+from edge_agent.replica import Bundles, Database, Holdings, Progress, ReplicaUnwritable, opened
 from outrider.messages import Desired, Generation
 
 from .media import read_only
@@ -125,8 +125,3 @@ def test_a_file_that_is_taken_away_while_the_agent_runs_is_written_again(folder:
         held = {one.app: one.record for one in Holdings(database, Bundles(database)).all()}
         assert held.keys() == truth.records.keys()
         assert held[APPS[0]].counter == 70
-
-
-def test_two_agents_on_one_replica_are_one_too_many(folder: Path) -> None:
-    with opened(folder / "replica.sqlite"), pytest.raises(ReplicaInUse, match="OUTRIDER_STATE"):
-        Database(folder / "replica.sqlite")
