@@ -30,7 +30,11 @@ class Rendering:
         self, settings: Settings, store: Store, bundles: Bundles, checkouts: Checkouts, pool: RenderPool
     ) -> None:
         self._settings, self._store = settings, store
-        self._catalogue = catalogue = Catalogue(settings.pool, settings.sealing_key)
+        self._known = asyncio.Event()
+        # Whether all that is wanted has been read.
+        # Whoever runs a pool's renderer may name the only hosts that it goes to: then those count.
+        vouches = settings.is_delegated and not settings.hosts
+        self._catalogue = catalogue = Catalogue(settings.pool, settings.sealing_key, vouches)
         self._records = Records(store.renderings)
         renderings = Renderings(
             self._records, store.archive, bundles, Maker(checkouts, pool, catalogue.access)
@@ -43,20 +47,21 @@ class Rendering:
 
     async def run(self) -> None:
         """Work until cancelled."""
-        known = [asyncio.Event() for _ in range(3)]
+        known = [asyncio.Event() for _ in range(2)]
         catalogue, store = self._catalogue, self._store
         async with asyncio.TaskGroup() as tasks:
             following = catalogue.follow_repositories(store.repositories, known[0])
             tasks.create_task(following, name="repositories")
             tasks.create_task(self._records.follow(known[1]), name="renderings")
-            for event in known[:2]:
+            for event in known:
                 await event.wait()
-            tasks.create_task(catalogue.follow_sources(store.sources, known[2]), name="sources")
+            tasks.create_task(catalogue.follow_sources(store.sources, self._known), name="sources")
             tasks.create_task(self._repositories.run(), name="look at repositories")
             log.info("renderer started", pool=self._settings.pool)
 
     async def refresh(self, arguments: dict[str, Any]) -> dict[str, Any]:
         """Look at a repository (without `url`: at all). {url?, key?: of a source that must be known} -> {revisions}."""
+        await self._known.wait()
         url, key = arguments.get("url"), arguments.get("key")
         if key is not None and not self._catalogue.knows(str(key)):
             raise RequestRefused("nothing is known of that source yet")

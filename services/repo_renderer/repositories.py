@@ -64,6 +64,7 @@ class Repositories:
         self._catalogue, self._renderings, self._preparation = catalogue, renderings, preparation
         self._checkouts = checkouts
         self._poll_interval_s, self._rng = poll_interval_s, rng
+        self._tasks: asyncio.Future[asyncio.TaskGroup] = asyncio.get_running_loop().create_future()
         self._watched: dict[Place, _Watched] = {}
         self._brought: WeakKeyDictionary[Wanted, tuple[tuple[Head, ...], str]] = WeakKeyDictionary()
         # The heads that each rendering was last brought to without an error, and the fingerprint that came of it.
@@ -71,28 +72,34 @@ class Repositories:
     async def run(self) -> None:
         """Follow the catalogue until cancelled: begin loops, wake them, end them."""
         async with asyncio.TaskGroup() as tasks:
+            self._tasks.set_result(tasks)
             while True:
                 place = await self._catalogue.changed.get()
-                if place in self._watched:
-                    self._watched[place].look.set()
-                elif self._catalogue.sources(place):
-                    watched = self._watched[place] = _Watched(place)
-                    watched.look.set()
-                    tasks.create_task(self._follow(watched), name=f"repository {place.address}")
+                if place in self._watched or self._catalogue.sources(place):
+                    self._woken(place, tasks)
+
+    def _woken(self, place: Place, tasks: asyncio.TaskGroup) -> _Watched:
+        """Have a place looked at now, by a loop that is begun if there is none."""
+        watched = self._watched.get(place)
+        if watched is None:
+            watched = self._watched[place] = _Watched(place)
+            tasks.create_task(self._follow(watched), name=f"repository {place.address}")
+        watched.look.set()
+        return watched
 
     async def refresh(self, url: str | None) -> dict[str, dict[str, str]]:
         """Look at a repository now (None: at all) and wait for it; return what each revision stands for. KeyError if unknown."""
-        chosen = [watched for place, watched in self._watched.items() if url in (None, place.address)]
-        if url is not None and not chosen:
+        tasks = await self._tasks
+        places = [place for place in self._catalogue.places() if url in (None, place.address)]
+        if url is not None and not places:
             raise KeyError(url)
-        for watched in chosen:
-            # One that is under way may have asked the server a moment too early.
-            wanted = watched.begun + 1
-            watched.look.set()
+        # One that is under way may have asked the server a moment too early.
+        chosen = [(watched := self._woken(place, tasks), watched.begun + 1) for place in places]
+        for watched, wanted in chosen:
             async with watched.looked:
                 await watched.looked.wait_for(lambda w=watched, n=wanted: w.ended >= n)  # type: ignore[misc]
         found: dict[str, dict[str, str]] = {}
-        for watched in chosen:
+        for watched, _ in chosen:
             heads = {one.shown: _revision(head) for one, head in watched.heads.items()}
             found.setdefault(watched.place.address, {}).update(heads)
         return found
