@@ -106,4 +106,4 @@ def _advise(request: Request, sealed_before: list[Any]) -> None:
     note(
         f"next: outrider renderer --credentials {request.out or 'FILE'}   (where the repositories can be reached)"
     )
-    note(f"      outrider repo add URL --pool {request.name}")
+    note(f"and: outrider repo add URL --pool {request.name}")

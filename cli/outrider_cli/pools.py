@@ -69,6 +69,12 @@ def add(state: Path | None, output: Format, **given: Any) -> None:
     pool_identity.make(state, output, pool_identity.Request(**given))
 
 
+def _presence(item: dict[str, Any], now: datetime) -> Text:
+    if item.get("presence") == "unknown":
+        return styled("never connected", freshness.PALE)
+    return freshness.presence(item, now)
+
+
 @pool.command("list")
 @hub_option
 @objects_option
@@ -91,7 +97,7 @@ def _as_table(items: list[dict[str, Any]]) -> RenderableType:
     rows: list[list[str | Text]] = [
         [
             str(item["name"]),
-            freshness.presence(item, now),
+            _presence(item, now),
             str(item.get("repositories", "")),
             str(item.get("applications", "")),
             freshness.ago(item.get("created_at_ms"), now),
@@ -122,7 +128,7 @@ def _as_fields(item: dict[str, Any]) -> RenderableType:
         [
             ("name", str(item["name"])),
             ("added", freshness.ago(item.get("created_at_ms"), now)),
-            ("presence", freshness.presence(item, now)),
+            ("presence", _presence(item, now)),
             ("works", works),
             ("stand by", ", ".join(waiting)),
             ("repositories", "\n".join(str(url) for url in item.get("urls") or ())),

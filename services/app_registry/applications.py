@@ -71,11 +71,7 @@ class Applications:
         """Store an Application, and ask for the sync or refresh that its manifest asks for. `project`: see `check_project`."""
         name = AppName(document.name)
         self._check_permitted(document, project)
-        warnings = [
-            *document.warnings,
-            *self._destination_warnings(document),
-            *self._fleet.pool_warnings(document.application.spec.all_sources),
-        ]
+        warnings = [*document.warnings, *self._destination_warnings(document)]
         entry = await current(self._js, APPLICATIONS, token(name))
         stored = ApplicationRecord.unpack(entry.value) if entry.value is not None else None
         if stored is not None and stored.deleting:
@@ -86,6 +82,7 @@ class Applications:
             result = "created" if stored is None else "updated"
             if not dry_run:
                 await self._store(name, self._record(stored, document), entry.revision)
+        warnings += self._fleet.pool_warnings(name, document.application.spec.all_sources)
         answer = {"kind": document.kind, "name": name, "result": result, "warnings": warnings}
         if not dry_run and result != "created":
             warnings += await self._refreshed_with(document, initiated_by)

@@ -123,8 +123,10 @@ class Fleet:
         origins = [self.origins.origin(model.address) for model in app.source.models]
         return self.pools.conditions(origins, self.rendering_of(app.name))
 
-    def pool_warnings(self, sources: Sequence[ApplicationSource]) -> list[str]:
-        """Return what a person should know of the pool that is to render an application with these sources."""
+    def pool_warnings(self, name: AppName, sources: Sequence[ApplicationSource]) -> list[str]:
+        """Return what a person should know of the pool that renders an application, or would, with these sources."""
+        if (app := self.applications.get(name)) is not None:
+            return [one.message for one in self.pool_conditions(app)]
         origins = [self.origins.origin(source.address) for source in sources]
         return [one.message for one in self.pools.conditions(origins, None)]
 

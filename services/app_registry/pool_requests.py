@@ -79,10 +79,12 @@ class PoolRequests:
         )
         if record != stored:
             await self._store(record, revision)
+        # A pool that was removed and is added again has other keys, too.
+        has_other_key = stored is None or stored.sealing_key != sealing_key
         sealed_before = [
             repository.url
             for repository in self._fleet.origins.in_pool(name)
-            if repository.sealed and sealing_key != kept.sealing_key
+            if repository.sealed and has_other_key
         ]
         issued = self._identities.issue_pool(name, key)
         return {"name": name, **issued.answer(), "sealed_before": sealed_before[:NAMED_MAX]}

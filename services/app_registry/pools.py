@@ -32,10 +32,10 @@ class Pools:
         if pool == DEFAULT_POOL:
             return ""
         if not self.is_known(pool):
-            return "which does not exist (any more): `outrider pool add` makes one"
+            return f"which does not exist (`outrider pool add {pool}` makes it)"
         seen = self.presence.get(pool)
         if seen is None:
-            return "no renderer of which has ever connected: start one with `outrider renderer`"
+            return "which has never been connected (`outrider renderer` connects it)"
         if not seen.online:
             return f"which has been offline since {_shown(seen.since_ms)}"
         return ""

@@ -99,7 +99,7 @@ async def test_an_application_says_since_when_its_pool_is_offline_until_it_is_ba
     await served.until(lambda item: item["repositories"] == 1, "pool.get", name="berlin")
     edge = await served.edge("shop1")
     applied = await served.ask("app.apply", manifest=application("till"))
-    assert "no renderer of which has ever connected" in str(applied["warnings"])
+    assert "which has never been connected" in str(applied["warnings"])
     await served.condition("till", "it has not been rendered yet")
     await served.pool_seen("berlin", online=True)
     await served.condition("till", "")
@@ -115,6 +115,7 @@ async def test_an_application_says_since_when_its_pool_is_offline_until_it_is_ba
     assert condition["message"].endswith(f"stays at {COMMIT[:7]}")
     warned = await served.ask("app.apply", manifest=application("till"))
     assert "offline since" in str(warned["warnings"])
+    assert f"stays at {COMMIT[:7]}" in str(warned["warnings"])
     listed = await served.ask("pool.list")
     assert [(one["name"], one["presence"], one["applications"]) for one in listed["items"]] == [
         ("berlin", "offline", 1)
@@ -136,7 +137,7 @@ async def test_applications_of_a_removed_pool_stay_as_they_are_and_say_so(served
     await served.ask("pool.remove", name="berlin", force=True)
     await served.condition(
         "till",
-        f"pool 'berlin', which does not exist (any more): `outrider pool add` makes one: stays at {COMMIT[:7]}",
+        f"pool 'berlin', which does not exist (`outrider pool add berlin` makes it): stays at {COMMIT[:7]}",
     )
     assert "till" in edge.held
     await served.ask("repo.add", url=REPOSITORY, pool="default")

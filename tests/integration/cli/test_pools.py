@@ -96,7 +96,7 @@ async def test_pools_are_shown_with_who_works_and_since_when_nobody_does(
     services.pools["rome"] |= {"presence": "offline", "since_ms": NOW_MS}
     shown = (await outrider("pool", "list")).stdout.splitlines()
     assert [line.split()[:2] for line in shown[1:]] == [
-        ["berlin", "online,"], ["oslo", "unknown"], ["rome", "offline,"],
+        ["berlin", "online,"], ["oslo", "never"], ["rome", "offline,"],
     ]  # fmt: skip
     one = (await outrider("pool", "get", "berlin")).stdout
     assert "works" in one
