@@ -275,3 +275,18 @@ async def lying(settings: BusSettings, says: str) -> AsyncIterator[None]:
     finally:
         writer.close()
         await writer.wait_closed()
+
+
+async def test_the_renderer_of_a_pool_is_not_taken_for_the_cluster_of_its_name(fleet: Fleet) -> None:
+    for name in ("shop1", "shop2"):
+        await fleet.register(name)
+    async with fleet.aggregator():
+        async with fleet.hub.connect_pool("shop1"):
+            # What comes after it tells that it was taken up.
+            async with connected(fleet.edges["shop2"]):
+                await fleet.until("cluster", presence("online"), name="shop2")
+            assert (await fleet.ask("cluster", name="shop1"))["presence"] == "unknown"
+        async with connected(fleet.edges["shop2"]):
+            await fleet.until("cluster", presence("online"), name="shop2")
+        assert "connection of an unknown key" not in fleet.rejections.counts
+        assert "presence event" not in fleet.rejections.counts

@@ -125,3 +125,11 @@ def test_events_alone_lead_to_exactly_the_open_connections(happened: list[tuple[
             ended.add(connection)
             open_now.discard(connection)
     assert connections.is_online(SHOP) == bool(open_now)
+
+
+def test_the_renderer_of_a_pool_is_no_cluster_even_of_its_name() -> None:
+    claims: dict[str, Any] = {"name": SHOP, "sub": "UKEY", "nats": {"type": "user"}}
+    for tags, expected in ((["pool"], None), (["other"], ME), (None, ME), ("pool", ME), ({"pool": 1}, ME)):
+        body = {**claims, "nats": {**claims["nats"], **({"tags": tags} if tags is not None else {})}}
+        part = base64.urlsafe_b64encode(json.dumps(body).encode()).decode().rstrip("=")
+        assert identity_of(f"e30.{part}.x") == expected
