@@ -14,6 +14,8 @@ from repo_renderer.store import Frames
 BUNDLE_MAX_BYTES = 64 << 20
 CACHE_MAX_BYTES = 64 << 20
 PATCHES_CACHED = 512
+PATCH_MAX_BYTES = 4096
+# Larger patches are fetched by those edges that need them, instead of travelling inside every record.
 FRAMES_CACHED_MAX_BYTES = 32 << 20
 # As they are stored: an edge behind a thin link asks for one part by part, a thousand times.
 
@@ -90,3 +92,11 @@ class Bundles:
         while self._cached_bytes > CACHE_MAX_BYTES and len(self._cache) > 1:
             _, dropped = self._cache.popitem(last=False)
             self._cached_bytes -= len(dropped)
+
+
+async def small_patch(bundles: Bundles, digest: bytes, before: bytes) -> tuple[bytes | None, bytes | None]:
+    """Return short base and patch for a rendering's record; neither if there was no bundle before, or the patch is large."""
+    patch = await bundles.patch(digest, before) if digest and before else None
+    if patch is None or len(patch) > PATCH_MAX_BYTES:
+        return None, None
+    return delta.short(before), patch

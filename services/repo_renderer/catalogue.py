@@ -26,6 +26,8 @@ class Catalogue:
 
     pool: str
     sealing_key: bytes | None
+    vouches: bool = False
+    # The hosts of repositories that were given to this pool may be in a private network, as they are meant to be.
     changed: asyncio.Queue[Place] = field(default_factory=asyncio.Queue)
     _sources: dict[Place, dict[str, Wanted]] = field(default_factory=dict)
     # place -> source key -> what is wanted
@@ -55,15 +57,16 @@ class Catalogue:
                 f"{address} is served by pool {record.pool!r}: the renderer of pool {self.pool!r}, "
                 "which renders the sources beside it, can't reach it"
             )
+        vouched = self.vouches and record.pool == self.pool
         if not record.sealed:
-            return RepositoryAccess(address)
+            return RepositoryAccess(address, vouched=vouched)
         if self.sealing_key is None:
             raise AccessNotGiven("this renderer has no key to open credentials: set OUTRIDER_KEYS")
         try:
             secret = unseal(record.sealed, self.sealing_key)
         except CannotOpen as error:
             raise AccessNotGiven(f"the credentials of {address} can't be opened: {error}") from error
-        return RepositoryAccess.of(address, secret)
+        return RepositoryAccess.of(address, secret, vouched=vouched)
 
     def _like(self, address: str) -> RepositoryRecord | None:
         """Return the record of the same repository by another spelling; for a registry, of the longest path that it is below."""

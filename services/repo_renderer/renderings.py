@@ -10,20 +10,16 @@ from dataclasses import replace
 
 import structlog
 
-from outrider import delta
 from outrider.bus import NotFound
 from outrider.records import ArchiveRecord, RenderingRecord
 from outrider.rendering.making import Maker
 from outrider.rendering.prepare import Failed, Prepared
 from outrider.rendering.wanted import Wanted
-from repo_renderer.bundles import Bundles
+from repo_renderer.bundles import Bundles, small_patch
 from repo_renderer.records import Records
 from repo_renderer.store import Archive
 
 log = structlog.get_logger()
-
-PATCH_MAX_BYTES = 4096
-# Larger patches are fetched by those edges that need them, instead of travelling inside every record.
 
 
 class Renderings:
@@ -110,7 +106,7 @@ class Renderings:
         known = self.records.get(key)
         base, patch = known.base, known.patch
         if known.digest != archived.digest:
-            base, patch = await self._patch(archived.digest, known.digest)
+            base, patch = await small_patch(self._bundles, archived.digest, known.digest)
         record = RenderingRecord(
             revision=prepared.revision,
             digest=archived.digest,
@@ -123,12 +119,6 @@ class Renderings:
         )
         if replace(record, changed_at_ms=known.changed_at_ms) != known:
             await self.records.put(key, record, since)
-
-    async def _patch(self, digest: bytes, before: bytes) -> tuple[bytes | None, bytes | None]:
-        patch = await self._bundles.patch(digest, before) if before else None
-        if patch is None or len(patch) > PATCH_MAX_BYTES:
-            return None, None
-        return delta.short(before), patch
 
 
 def _now_ms() -> int:

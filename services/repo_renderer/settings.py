@@ -3,9 +3,13 @@
 import base64
 import json
 import os
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
+
+from outrider.identity import credentials
+from outrider.names import DEFAULT_POOL, PoolName
 
 
 class InvalidSetting(Exception):
@@ -23,11 +27,16 @@ class Settings:
     servers: tuple[str, ...] = ()
     # OUTRIDER_SERVERS
     sealing_key: bytes | None = None
-    # from the file OUTRIDER_KEYS: opens the credentials of repositories
-    pool: str = "default"
-    # OUTRIDER_POOL: which repositories this renderer serves
+    # from the file OUTRIDER_KEYS, or from a pool's credentials: opens the credentials of repositories
+    pool: str = DEFAULT_POOL
+    # from the credentials: whose repositories this renderer serves
+    replica: str = ""
+    # OUTRIDER_REPLICA: what tells renderers of one pool apart, the same after a restart; the host's name by default
     poll_interval_s: float = 60
     # OUTRIDER_POLL_INTERVAL: between looks at a repository that announces nothing; jittered, once for the whole fleet
+    pool_bytes_per_day: int = 256 << 20
+    # OUTRIDER_POOL_BYTES_PER_DAY, for the hub's own: what the renderers of one pool may add to its stores. Far more than changes of
+    # manifests come to, compressed and each stored once; far less than fills the hub for all others.
     workers: int = 2
     # OUTRIDER_RENDER_WORKERS
     local_repositories: bool = False
@@ -35,19 +44,34 @@ class Settings:
     hosts: frozenset[str] = frozenset()
     # OUTRIDER_GIT_HOSTS: if set, the only hosts that repositories may be on
 
+    @property
+    def is_delegated(self) -> bool:
+        """Whether this renderer is a pool's, and has no right to the hub's buckets."""
+        return self.pool != DEFAULT_POOL
+
     @classmethod
     def from_environment(cls) -> Self:
-        """Read the settings; InvalidSetting names the one that is wrong."""
+        """Read the settings; InvalidSetting names the one that is wrong. InvalidCredentials."""
         env = os.environ
         if not env.get("OUTRIDER_CREDENTIALS"):
             raise InvalidSetting("OUTRIDER_CREDENTIALS is not set: name the renderer's credentials file")
+        path = Path(env["OUTRIDER_CREDENTIALS"])
+        held = credentials.load(path)
+        pool = PoolName(held.user.name) if held.user.is_pool else DEFAULT_POOL
+        if env.get("OUTRIDER_POOL", pool) != pool:
+            raise InvalidSetting(
+                f"OUTRIDER_POOL is {env['OUTRIDER_POOL']!r}, and {path} holds the identity of renderers of pool {pool!r}: "
+                "`outrider pool add` makes one for another pool"
+            )
         return cls(
-            credentials=Path(env["OUTRIDER_CREDENTIALS"]),
+            credentials=path,
             state=Path(env.get("OUTRIDER_STATE", "/var/lib/outrider-renderer")),
             servers=_list(env.get("OUTRIDER_SERVERS", "")),
-            sealing_key=_sealing_key(env.get("OUTRIDER_KEYS", "")),
-            pool=env.get("OUTRIDER_POOL", "default"),
+            sealing_key=held.sealing_key if held.user.is_pool else _sealing_key(env.get("OUTRIDER_KEYS", "")),
+            pool=pool,
+            replica=env.get("OUTRIDER_REPLICA", "") or socket.gethostname(),
             poll_interval_s=_number("OUTRIDER_POLL_INTERVAL", 60),
+            pool_bytes_per_day=round(_number("OUTRIDER_POOL_BYTES_PER_DAY", 256 << 20)),
             workers=round(_number("OUTRIDER_RENDER_WORKERS", 2)),
             local_repositories=env.get("OUTRIDER_LOCAL_REPOSITORIES", "") == "1",
             hosts=frozenset(_list(env.get("OUTRIDER_GIT_HOSTS", ""))),

@@ -65,6 +65,15 @@ def decompress(frame: bytes, base: bytes | None = None, *, max_bytes: int) -> by
         raise WrongBase("the frame does not decode against this base") from error
 
 
+def window_bytes(frame: bytes) -> int:
+    """Return how much memory it takes to decompress a frame, beside what comes out of it; WrongBase if it is none."""
+    try:
+        parameters = zstandard.get_frame_parameters(frame, format=zstandard.FORMAT_ZSTD1_MAGICLESS)
+    except zstandard.ZstdError as error:
+        raise WrongBase("this is no frame") from error
+    return int(parameters.window_size)
+
+
 def _compressor(
     size: int, base_size: int, level: int, dictionary: zstandard.ZstdCompressionDict | None = None
 ) -> zstandard.ZstdCompressor:

@@ -85,6 +85,22 @@ class Objects:
             seq = batch[-1].seq + 1
         return b"".join(chunks)
 
+    async def has(self, name: str) -> bool:
+        """Tell whether there is an object."""
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                await self._client().get_info(name)
+        except (ObjectNotFoundError, NotFoundError):
+            return False
+        except (NatsError, TimeoutError) as error:
+            raise BusError(f"{self._store.name}: looking for {name}: {error}") from error
+        return True
+
+    async def used_bytes(self) -> int:
+        """Return how much of its room is taken."""
+        info = await JetStream(self._connection, TIMEOUT_S).api(f"STREAM.INFO.{self._store.stream}")
+        return int(info["state"]["bytes"])
+
     async def put(self, name: str, data: bytes) -> None:
         """Store an object, unless it is there: the name is the digest of what it holds."""
         client = self._client()

@@ -13,7 +13,7 @@ from nats.micro.request import Request
 
 from outrider import codec
 from outrider.bus.connection import Connection
-from outrider.bus.errors import BusError, Disconnected, NoResponders
+from outrider.bus.errors import BusError, Disconnected, NoResponders, WrongRevision
 from outrider.bus.nats_client import heeding
 
 log = structlog.get_logger()
@@ -25,6 +25,7 @@ ANSWER_MAX_BYTES = codec.MESSAGE_MAX_BYTES - (8 << 10)
 ERROR_CODE = "Nats-Service-Error-Code"
 ERROR_TEXT = "Nats-Service-Error"
 REFUSED = "400"
+CONFLICT = "409"
 FAILED = "500"
 
 
@@ -127,13 +128,33 @@ async def ask(
     connection: Connection, subject: str, arguments: dict[str, Any] | None = None, *, timeout_s: float = 30
 ) -> Any:
     """Ask a service. RequestRefused with its sentence, NoResponders, RequestTimedOut, Disconnected, or BusError."""
-    answer = await connection.request(subject, codec.pack(arguments or {}), timeout_s=timeout_s)
+    answer = await ask_packed(connection, subject, codec.pack(arguments or {}), timeout_s=timeout_s)
+    return codec.unpack(answer, max_bytes=64 << 20)
+
+
+async def ask_packed(connection: Connection, subject: str, data: bytes, *, timeout_s: float = 30) -> bytes:
+    """Ask with bytes that are ready to be sent, and return those of the answer. WrongRevision too, and errors as of `ask`."""
+    answer = await connection.request(subject, data, timeout_s=timeout_s)
     code = answer.headers.get(ERROR_CODE)
     if code == REFUSED:
         raise RequestRefused(answer.headers.get(ERROR_TEXT, "refused"))
+    if code == CONFLICT:
+        raise WrongRevision(answer.headers.get(ERROR_TEXT, "changed since"))
     if code is not None:
         raise BusError(answer.headers.get(ERROR_TEXT, "failed"))
-    return codec.unpack(answer.data, max_bytes=64 << 20)
+    return answer.data
 
 
-__all__ = ["Disconnected", "Endpoint", "NoResponders", "RequestRefused", "ask", "serve"]
+def error_headers(error: Exception) -> dict[str, str]:
+    """Return the headers of an answer that `ask_packed` raises an error from."""
+    code = FAILED
+    if isinstance(error, RequestRefused | codec.MalformedMessage):
+        code = REFUSED
+    elif isinstance(error, WrongRevision):
+        code = CONFLICT
+    return {ERROR_CODE: code, ERROR_TEXT: " ".join(str(error).split())}
+
+
+__all__ = [
+    "Disconnected", "Endpoint", "NoResponders", "RequestRefused", "ask", "ask_packed", "error_headers", "serve",
+]  # fmt: skip

@@ -119,6 +119,8 @@ async def registry(hub: Any, tmp_path: Path) -> AsyncIterator[Registry]:
     ):
         registry = Registry(connection, repository, Objects(renderer, BUNDLES))
         async with background(
-            work(settings, renderer, Checkouts(git, charts), pool), registry.follow(), name="work"
+            work(settings, hub.settings("renderer"), renderer, Checkouts(git, charts), pool),
+            registry.follow(),
+            name="work",
         ):
             yield registry
