@@ -21,6 +21,7 @@ COMMANDS = {
     "agent": Lazy(
         "outrider_cli.agent", "agent", "Run the agent of one cluster, or ask the one that runs here."
     ),
+    "renderer": Lazy("outrider_cli.renderer", "renderer", "Run a renderer of one pool, in the foreground."),
     "cluster": Lazy("outrider_cli.clusters", "cluster", "Add, list, change and remove edge clusters."),
     "pool": Lazy("outrider_cli.pools", "pool", "Add, list and remove pools of renderers."),
     "repo": Lazy("outrider_cli.repositories", "repo", "Give the hub access to Git repositories."),

@@ -66,7 +66,7 @@ def every_command(group: click.Group) -> list[click.Command]:
 
 def test_every_option_of_every_command_has_a_help_text() -> None:
     commands = every_command(cli)
-    assert len(commands) == 58
+    assert len(commands) == 59
     for command in commands:
         for parameter in command.params:
             assert not isinstance(parameter, click.Option) or parameter.help, (command.name, parameter.name)
