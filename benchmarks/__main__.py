@@ -8,9 +8,19 @@ import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from benchmarks import agent_memory, engine, monorepo, render_rate, status_ingest, wan_bytes
+from benchmarks import (
+    agent_memory,
+    engine,
+    hub_memory,
+    monorepo,
+    outage_replay,
+    render_rate,
+    status_ingest,
+    wan_bytes,
+)
 from benchmarks.converge import converge
 from benchmarks.measure import Measurement
+from benchmarks.reconnect_storm import storm
 from benchmarks.results import write
 from outrider import process
 
@@ -18,6 +28,7 @@ Benchmark = Callable[[Path], Awaitable[Measurement]]
 BENCHMARKS: dict[str, Benchmark] = {
     "wan-bytes-image-bump": wan_bytes.image_bump,
     "wan-bytes-status-change": wan_bytes.status_change,
+    "wan-bytes-status-batch-50": wan_bytes.status_batch,
     "wan-bytes-idle-day": wan_bytes.idle_day,
     "agent-memory-idle": agent_memory.idle,
     "agent-memory-100-apps": agent_memory.hundred,
@@ -27,8 +38,13 @@ BENCHMARKS: dict[str, Benchmark] = {
     "render-rate": render_rate.rate,
     "monorepo-1-of-1000": monorepo.one_of_a_thousand,
     "status-ingest": status_ingest.ingest,
+    "outage-replay": outage_replay.replay,
     "converge-100": lambda folder: converge(folder, 100),
     "converge-1000": lambda folder: converge(folder, 1000, "light_edges"),
+    "converge-5000": lambda folder: converge(folder, 5000, "light_edges"),
+    "reconnect-storm-1000": lambda folder: storm(folder, 1000),
+    "reconnect-storm-5000": lambda folder: storm(folder, 5000),
+    "hub-memory-per-cluster": hub_memory.per_cluster,
 }
 RESULTS = Path(__file__).parent / "RESULTS.md"
 

@@ -2,18 +2,15 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
-from benchmarks.hub import add_cluster, application, apply_all, documents, hub_with, until_healthy, workload
+from benchmarks.fleet import PROCESSES, many_edges
+from benchmarks.hub import application, apply_all, documents, hub_with, until_healthy, workload
 from benchmarks.measure import Measurement, spread
 from outrider import subjects
 from outrider.bus.services import ask
-from outrider_playground.children import Child, python
 from outrider_playground.demo.hub import Hub
 
-PROCESSES = 2
 COMMITS = 5
 LOOKS_EVERY_S = 0.1
 # Each look costs the hub as much as some applications do; every figure may be too high by this.
@@ -21,29 +18,6 @@ LOOKS_EVERY_S = 0.1
 
 def _files(tag: str) -> dict[str, str]:
     return {"app/all.yaml": documents(workload("app", f"registry.example.com/app:{tag}"))}
-
-
-@asynccontextmanager
-async def many_edges(hub: Hub, folder: Path, names: list[str], module: str) -> AsyncIterator[None]:
-    """Run edges in a few processes: `light_agents`, with engines over simulated clusters, or `light_edges`, without."""
-    credentials = folder / "credentials"
-    for name in names:
-        await add_cluster(hub, name, credentials)
-    async with AsyncExitStack() as stack:
-        for n in range(PROCESSES):
-            options = ("--credentials", str(credentials), "--state", str(folder / "agents"))
-            server = ("--server", f"tls://localhost:{hub.port}")
-            child = python(
-                f"agents-{n}", f"outrider_playground.{module}", *options, *server, *names[n::PROCESSES],
-                environment={}, log_folder=folder / "logs",
-            )  # fmt: skip
-            await child.start()
-            stack.push_async_callback(_stop, child)
-        yield
-
-
-async def _stop(child: Child) -> None:
-    await child.kill()
 
 
 async def converge(folder: Path, clusters: int, module: str = "light_agents") -> Measurement:

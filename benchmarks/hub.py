@@ -18,6 +18,10 @@ from outrider_playground.demo.hub import Hub, OneNodeHub, running_hub
 from outrider_playground.demo.repository import Repository
 
 ASKED_AT_ONCE = 32
+LOOKS_EVERY_S = 0.2
+PROCESSES = {
+    "nats-server": "nats", "status_aggregator": "aggregator", "app_registry": "registry", "repo_renderer": "renderer",
+}  # fmt: skip
 
 
 async def add_cluster(hub: Hub, name: str, folder: Path) -> Path:
@@ -146,3 +150,25 @@ async def until_healthy(hub: Hub, count: int, within_s: float = 120) -> None:
         return len(good) == count == len(items) and all(item["delivered"] for item in items)
 
     await eventually(healthy, within_s)
+
+
+async def until_counted(hub: Hub, count: int, within_s: float = 120) -> None:
+    """Wait until so many applications are all healthy, synced and fresh, by the hub's own counts: what a large fleet can bear."""
+    from outrider_playground.waiting import eventually
+
+    async def healthy() -> bool:
+        counts = await ask(hub.connection, subjects.status_query("summary"))
+        good = (counts["health"]["Healthy"], counts["sync"]["Synced"], counts["freshness"]["fresh"])
+        await asyncio.sleep(LOOKS_EVERY_S)
+        return good == (count, count, count)
+
+    await eventually(healthy, within_s)
+
+
+def processes_of(hub: OneNodeHub) -> dict[str, int]:
+    """Return the processes of a hub by their names."""
+    found: dict[str, int] = {}
+    for child in Path(f"/proc/{hub.child.pid}/task/{hub.child.pid}/children").read_text().split():
+        command = Path(f"/proc/{child}/cmdline").read_text()
+        found |= {short: int(child) for name, short in PROCESSES.items() if name in command}
+    return found

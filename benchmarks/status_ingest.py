@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.feeders import Feeder, feeding
-from benchmarks.hub import add_clusters, hub_with
+from benchmarks.hub import add_clusters, hub_with, processes_of
 from benchmarks.measure import Measurement, cpu_seconds
 from outrider.bus import NotFound, connected
 from outrider.bus.jetstream import JetStream
@@ -51,7 +51,7 @@ async def ingest(
                 await feeder.said()
             await _folded(hub)
             before = await _counters(metrics)
-            pids = await asyncio.to_thread(_services, hub.child.pid)
+            pids = processes_of(hub)
             used = {name: cpu_seconds(pid) for name, pid in pids.items()}
             fed = await _fed(feeders)
             ended_s = await _folded(hub)
@@ -119,18 +119,3 @@ async def _counters(metrics: str) -> dict[str, float]:
         "events_published": "outrider_events_published_total", "events_coalesced": "outrider_events_coalesced_total",
     }  # fmt: skip
     return {name: float(found[metric]) for name, metric in names.items()}
-
-
-def _services(hub: int) -> dict[str, int]:
-    """Return the processes of a hub by their names."""
-    names = {
-        "nats-server": "nats",
-        "status_aggregator": "aggregator",
-        "app_registry": "registry",
-        "repo_renderer": "renderer",
-    }
-    found: dict[str, int] = {}
-    for child in Path(f"/proc/{hub}/task/{hub}/children").read_text().split():
-        command = Path(f"/proc/{child}/cmdline").read_text()
-        found |= {short: int(child) for name, short in names.items() if name in command}
-    return found

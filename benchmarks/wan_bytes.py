@@ -16,6 +16,7 @@ OBJECTS = 56
 QUIET_S = 1.5
 # Nothing moved for so long: the episode is over. Below the ping interval, above every delay of the agent.
 ROUNDS = 5
+BATCH = 50
 FIRST_PING_S = 5.0
 # The server pings a client once, some seconds after its connect, to learn the round-trip time.
 IDLE_S = 660.0
@@ -25,7 +26,7 @@ HEARTBEAT_S = 600
 DAY_S = 86_400.0
 
 
-async def _quiet(edge: Edge) -> None:
+async def quiet(edge: Edge) -> None:
     """Wait until the link has been quiet for a while."""
     last, since = edge.link.counters().total, time.monotonic()
     while time.monotonic() - since < QUIET_S:
@@ -53,7 +54,7 @@ async def image_bump(folder: Path) -> Measurement:
         await asyncio.sleep(FIRST_PING_S)
         record, episode = [], []
         for n in range(ROUNDS):
-            await _quiet(edge)
+            await quiet(edge)
             before = edge.link.counters()
             await asyncio.to_thread(repository.commit, _large_bundle(f"1.{n + 1}"), "bump")
             await ask(hub.connection, subjects.render("default", "refresh"), {"url": repository.url})
@@ -61,7 +62,7 @@ async def image_bump(folder: Path) -> Measurement:
             await _moved(edge, before, way="down")
             await asyncio.sleep(0.1)
             record.append((edge.link.counters() - before).total.wire_bytes)
-            await _quiet(edge)
+            await quiet(edge)
             episode.append((edge.link.counters() - before).total.wire_bytes)
         size = len(_large_bundle("1.0")["app/all.yaml"])
         return Measurement(
@@ -105,11 +106,11 @@ async def status_change(folder: Path) -> Measurement:
         await asyncio.sleep(FIRST_PING_S)
         spent = []
         for n in range(ROUNDS):
-            await _quiet(edge)
+            await quiet(edge)
             before = edge.link.counters()
             edge.cluster.edit(live, {"data": {"colour": "blue" if n % 2 else "red"}}, "kubectl-edit")
             await _moved(edge, before, way="up")
-            await _quiet(edge)
+            await quiet(edge)
             spent.append((edge.link.counters() - before).total.wire_bytes)
         return Measurement(
             "wan-bytes-status-change",
@@ -125,6 +126,40 @@ async def status_change(folder: Path) -> Measurement:
         )
 
 
+async def status_batch(folder: Path) -> Measurement:
+    """Measure changes of state of many applications at once, each of 4 objects: batches, acknowledgements, and their TCP."""
+    names = [f"app-{n}" for n in range(BATCH)]
+    files = {f"{name}/all.yaml": documents(workload(name, "registry.example.com/app:1.0")) for name in names}
+    async with hub_with(folder, files) as (hub, repository), edge_of(hub, folder) as edge:
+        manifests = [application(name, edge.name, repository.url, name) for name in names]
+        for manifest in manifests:
+            manifest["spec"]["syncPolicy"]["automated"]["selfHeal"] = False
+        await apply_all(hub, manifests)
+        await until_healthy(hub, BATCH)
+        await asyncio.sleep(FIRST_PING_S)
+        spent = []
+        for n in range(ROUNDS):
+            await quiet(edge)
+            before = edge.link.counters()
+            for name in names:
+                live = edge.cluster.get("ConfigMap", name, name)
+                if live is None:
+                    raise RuntimeError(f"the ConfigMap of {name} is gone")
+                edge.cluster.edit(live, {"data": {"colour": "blue" if n % 2 else "red"}}, "kubectl-edit")
+            await _moved(edge, before, way="up")
+            await quiet(edge)
+            spent.append((edge.link.counters() - before).total.wire_bytes / BATCH)
+        return Measurement(
+            "wan-bytes-status-batch-50",
+            {"max_each": round(max(spent), 1), "min_each": round(min(spent), 1)},
+            "bytes",
+            {
+                "applications": BATCH, "rounds": ROUNDS, "both_ways": True, "after_first_server_ping": True,
+                "tls": "1.3", "metering": edge.link.metering,
+            },
+        )  # fmt: skip
+
+
 async def idle_day(folder: Path) -> Measurement:
     """Measure an idle link for eleven minutes, with a heartbeat in it, and scale it to a day."""
     files = {"app/all.yaml": documents(workload("app", "registry.example.com/app:1.0"))}
@@ -133,7 +168,7 @@ async def idle_day(folder: Path) -> Measurement:
         await apply_all(hub, [application("app", edge.name, repository.url, "app")])
         await until_healthy(hub, 1)
         await asyncio.sleep(FIRST_PING_S)
-        await _quiet(edge)
+        await quiet(edge)
         before = edge.link.counters()
         await asyncio.sleep(IDLE_S)
         idle = (edge.link.counters() - before).total

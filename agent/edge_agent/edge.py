@@ -27,9 +27,10 @@ from edge_agent.replica import Bundles, Database, Held, Holdings, Progress, Rend
 from edge_agent.settings import Settings
 from outrider import delta, subjects
 from outrider.bus import Connection
+from outrider.bus.connection import RETURN_WINDOW_S
 from outrider.identity import credentials
+from outrider.messages import READS_BRIEF, Generation, ResyncAnswer
 from outrider.messages import Desired as Record
-from outrider.messages import Generation
 from outrider.names import AppName, cluster_name
 from outrider.version import VERSION
 
@@ -121,8 +122,9 @@ class Edge:
         self.allowance = Allowance(settings.link, clock, replica.database, self.about)
         connection.knock_every_s = self.allowance.knock_every_s
         sender = JournalSender(connection, self.name, replica.journal, time.monotonic)
+        self._outbox = Outbox(replica.epoch)
         self.outbound = Outbound(
-            connection, self.name, Outbox(replica.epoch), sender, self.allowance, self._expected, clock, rng,
+            connection, self.name, self._outbox, sender, self.allowance, self._expected, clock, rng,
             settings.outbound, self.about.refresh,
         )  # fmt: skip
         self.inbound = Inbound(
@@ -194,8 +196,9 @@ class Edge:
     async def run(self) -> None:
         """Keep the link. Ends only by cancellation or by the first loop that fails."""
         resync = Resync(
-            self.connection, self.name, self.replica.holdings, self.inbound, self.allowance, self._rng
-        )
+            self.connection, self.name, self.replica.holdings, self.inbound, self.allowance, self._rng,
+            on_answer=self._on_hub,
+        )  # fmt: skip
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.inbound.run(), name="inbound")
             tasks.create_task(resync.run(), name="resync")
@@ -205,6 +208,11 @@ class Edge:
 
     def _turned(self) -> None:
         self.link_turned_at = self.now()
+
+    def _on_hub(self, answer: ResyncAnswer) -> None:
+        """Take in what the hub says of itself."""
+        self.connection.return_window_s = max(RETURN_WINDOW_S, answer.window_ms / 1000)
+        self._outbox.is_brief = answer.reads >= READS_BRIEF
 
     def _on_accepted(self, held: Held) -> None:
         self.outbound.trouble(held.app, None)

@@ -3,7 +3,7 @@
 For fleets of thousands, where what is measured is the hub and the links. Agents with their engine, over simulated clusters,
 are in `light_agents`.
 
-python -m outrider_playground.light_edges --credentials FOLDER --state FOLDER --server URL NAME...
+python -m outrider_playground.light_edges --credentials FOLDER --state FOLDER --server URL [--start-over SECONDS] NAME...
 """
 
 import argparse
@@ -91,14 +91,15 @@ def _resource(manifest: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-async def light_edge(settings: Settings, rng: random.Random) -> None:
-    """Run one edge until cancelled."""
+async def light_edge(settings: Settings, rng: random.Random, knock_every_s: float | None = None) -> None:
+    """Run one edge until cancelled; it looks for a hub that is away as often as an agent, unless told otherwise."""
     identity = credentials.load(settings.credentials)
     bus = credentials.bus_settings(settings.credentials, settings.servers)
     with opened(settings.replica) as database:
         replica = Replica.over(database, round(time.time() * 1000))
         async with connected(bus, rng=rng, wait=False) as connection:
             edge = Edge(settings, identity, replica, connection, time.time, rng)
+            connection.knock_every_s = knock_every_s or connection.knock_every_s
             edge.start(LightWorkloads(edge.on_status, edge.on_removed))
             await edge.run()
 
@@ -109,23 +110,32 @@ def main() -> int:
     parser.add_argument("--credentials", type=Path, required=True, help="folder with NAME.creds files")
     parser.add_argument("--state", type=Path, required=True, help="folder for the replicas")
     parser.add_argument("--server", required=True, help="URL of the hub's NATS server")
+    parser.add_argument("--start-over", type=float, default=0.0, metavar="SECONDS", help="spread the starts")
+    parser.add_argument("--knock-every", type=float, metavar="SECONDS", help="a thousand of them take a core")
+    parser.add_argument("--log", default="warning", metavar="LEVEL", help="as OUTRIDER_LOG")
     parser.add_argument("names", nargs="+", metavar="NAME")
     arguments = parser.parse_args()
-    process.configure_logging("warning")
+    process.configure_logging(arguments.log)
     # Each edge has its replica's files and its connection open.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     # A fleet's objects are walked by each full collection; in an agent's own process there are few.
     gc.set_threshold(100_000, 20, 100)
-    return process.run(_run(arguments.names, arguments.credentials, arguments.state, arguments.server))
+    return process.run(_run(arguments))
 
 
-async def _run(names: list[str], folder: Path, state: Path, server: str) -> None:
+async def _run(arguments: argparse.Namespace) -> None:
     rng = random.SystemRandom()
+    pause_s = arguments.start_over / len(arguments.names)
     async with asyncio.TaskGroup() as tasks:
-        for name in names:
-            settings = Settings(credentials=folder / f"{name}.creds", state=state / name, servers=(server,))
-            tasks.create_task(light_edge(settings, rng), name=name)
+        for name in arguments.names:
+            settings = Settings(
+                credentials=arguments.credentials / f"{name}.creds",
+                state=arguments.state / name,
+                servers=(arguments.server,),
+            )
+            tasks.create_task(light_edge(settings, rng, arguments.knock_every), name=name)
+            await asyncio.sleep(pause_s)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from app_registry.desired import Intent
+from app_registry.destinations import Target
 from app_registry.project import Asked, Place
 from app_registry.sources import Source
 from outrider import codec
@@ -40,7 +41,7 @@ class App:
     revision: int
     # of its entry in the bucket
     project: str
-    destination: Destination
+    destination: Target
     source: Source
     spec: dict[str, Any]
     # what the edge is told
@@ -94,7 +95,7 @@ def from_record(name: AppName, revision: int, record: ApplicationRecord) -> App:
     rest = {field: value for field, value in spec.items() if field != "destination"}
     try:
         shape = _shape(codec.canonical(rest))
-        destination = Destination.model_validate(spec.get("destination"))
+        destination = Target.of(Destination.model_validate(spec.get("destination")))
     except ValidationError as error:
         raise InvalidManifest(
             f"Application {name}", list(problems(error, ApplicationSpec, "spec"))
@@ -116,7 +117,7 @@ def from_record(name: AppName, revision: int, record: ApplicationRecord) -> App:
     )
 
 
-def _place(destination: Destination) -> dict[str, Any]:
+def _place(destination: Target) -> dict[str, Any]:
     return {"destination": {"namespace": destination.namespace}} if destination.namespace else {}
 
 

@@ -16,7 +16,7 @@ import structlog
 
 from app_registry import arguments
 from app_registry.desired import unpacked_revision
-from app_registry.destinations import IN_CLUSTER, IN_CLUSTER_SERVER, UnknownDestination
+from app_registry.destinations import IN_CLUSTER, IN_CLUSTER_SERVER, Target, UnknownDestination
 from app_registry.fleet import Fleet, Touched
 from app_registry.generations import Generations
 from app_registry.operations import Operations
@@ -102,15 +102,15 @@ class Applications:
         `project`: the one to ask instead of the stored one, for what is to be stored along with the application.
         """
         spec = document.application.spec
-        placements = self._fleet.placements
+        placements, target = self._fleet.placements, Target.of(spec.destination)
         try:
-            cluster = placements.resolve(spec.destination)
+            cluster = placements.resolve(target)
         except UnknownDestination:
             cluster = None
         asked = Asked(
             document.name,
             tuple(source.repo_url for source in spec.all_sources),
-            placements.place(spec.destination, cluster),
+            placements.place(target, cluster),
             spec.namespace_labels,
         )
         if project is None:
@@ -155,7 +155,7 @@ class Applications:
         return ApplicationRecord(name, os.urandom(UID_BYTES), document.manifest, now_ms, now_ms)
 
     def _destination_warnings(self, document: Document) -> list[str]:
-        destination = document.application.spec.destination
+        destination = Target.of(document.application.spec.destination)
         try:
             cluster = self._fleet.placements.resolve(destination)
         except UnknownDestination as error:

@@ -8,7 +8,7 @@ from typing import Any
 
 from app_registry import arguments
 from app_registry.applications import Applications
-from app_registry.destinations import UnknownDestination
+from app_registry.destinations import Target, UnknownDestination
 from app_registry.fleet import Fleet
 from app_registry.origins import same_repository
 from app_registry.project import IMPLICIT_DEFAULT, Project
@@ -93,7 +93,7 @@ class Applying:
         urls = dict.fromkeys(source.repo_url for source in spec.all_sources)
         needs["repositories"] = [url for url in urls if same_repository(url) not in known]
         try:
-            self._fleet.placements.resolve(spec.destination)
+            self._fleet.placements.resolve(Target.of(spec.destination))
         except UnknownDestination:
             needs["cluster"] = spec.destination.name or spec.destination.server
         project = spec.project or DEFAULT_PROJECT

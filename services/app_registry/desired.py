@@ -5,7 +5,8 @@ error, or with an empty one, the last record stays and a condition says why.
 """
 
 from dataclasses import dataclass, field
-from typing import Any
+from functools import lru_cache
+from typing import Any, TypeVar
 
 from outrider import codec, delta
 from outrider.messages import Desired
@@ -20,6 +21,8 @@ RENDER_FIELD = "render"
 NO_BUNDLE = b""
 # The digest of a record that holds none.
 _COMMIT_CHARS = 40
+ALIKE_MAX = 8192
+# Distinct revisions and digests that are kept once.
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +51,9 @@ class Last:
         propagation = str(record.spec.get("propagation", "")) if record.is_tombstone else ""
         return cls(
             record.uid,
-            spec_digest(record.spec),
-            record.revision,
-            record.digest,
+            _one(spec_digest(record.spec)),
+            _one(record.revision),
+            _one(record.digest),
             record.cascade,
             propagation,
             record.digest == NO_BUNDLE and bool(_sources_in(record.spec)),
@@ -94,6 +97,15 @@ class Intent:
     spec: dict[str, Any]
     allows_empty: bool
     source: str
+
+
+T = TypeVar("T", bytes, str | bytes, bytes | None)
+
+
+@lru_cache(maxsize=ALIKE_MAX)
+def _one(value: T) -> T:
+    """Return one object for all values that are equal: a fleet's applications are alike in what they run."""
+    return value
 
 
 def spec_digest(spec: dict[str, Any]) -> bytes:

@@ -1,6 +1,8 @@
 """Which cluster an application's destination means. Pure (DESIGN section 11, "Destination")."""
 
 from collections.abc import Container, Mapping
+from sys import intern
+from typing import NamedTuple
 
 from outrider.names import ClusterName
 from outrider.spec.application import Destination
@@ -10,12 +12,30 @@ IN_CLUSTER_SERVER = "https://kubernetes.default.svc"
 # What Argo CD calls the cluster that it runs in. Here it is a name like any other: the hub has no cluster of its own.
 
 
+class Target(NamedTuple):
+    """A destination, as it is kept for each application of a fleet."""
+
+    name: str = ""
+    server: str = ""
+    namespace: str = ""
+
+    @classmethod
+    def of(cls, destination: Destination) -> "Target":
+        """Return what a checked destination says."""
+        return cls(intern(destination.name), intern(destination.server), intern(destination.namespace))
+
+    @property
+    def cluster(self) -> ClusterName | None:
+        """The cluster that is named, if one is."""
+        return ClusterName(self.name) if self.name else None
+
+
 class UnknownDestination(Exception):
     """A destination that no registered cluster answers to; the message says what to do."""
 
 
 def resolve(
-    destination: Destination, clusters: Container[ClusterName], by_server: Mapping[str, ClusterName]
+    destination: Target, clusters: Container[ClusterName], by_server: Mapping[str, ClusterName]
 ) -> ClusterName:
     """Return the registered cluster that is meant; UnknownDestination if there is none."""
     if destination.cluster is None:
@@ -46,7 +66,7 @@ def _by_server(
     )
 
 
-def waits_for(destination: Destination) -> tuple[str, ...]:
+def waits_for(destination: Target) -> tuple[str, ...]:
     """Return what to look an application up by when a cluster changes: cluster names and server URLs."""
     if destination.name:
         return (destination.name,)

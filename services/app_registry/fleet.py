@@ -6,12 +6,14 @@ Each `put_*` takes one change of a bucket and returns what must be looked at aga
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
+from sys import intern
 from typing import Any, TypeVar
 
 import structlog
 from pydantic import ValidationError
 
-from app_registry.app import App, from_record
+from app_registry.app import SHARED_MAX, App, from_record
 from app_registry.desired import Condition
 from app_registry.origins import Origins
 from app_registry.placements import Placements
@@ -132,7 +134,7 @@ class Fleet:
 
     def put_application(self, change: Change) -> Touched:
         """Take in one change of bucket `applications`; one that is known already, or outdated, changes nothing."""
-        name = AppName(from_token(change.key))
+        name = AppName(intern(from_token(change.key)))
         if (known := self.applications.get(name)) is not None and change.revision <= known.revision:
             return Touched()
         app = self._understood(name, change)
@@ -242,7 +244,8 @@ class Fleet:
         name = AppName(from_token(change.key))
         self.conditions.pop(name, None)
         if (record := _unpacked(ConditionsRecord, change)) is not None:
-            self.conditions[name] = record
+            # Most applications have none: those of one cluster share a record.
+            self.conditions[name] = record if record.conditions else _without_conditions(record.cluster)
         return Touched()
 
     def put_source(self, change: Change) -> Touched:
@@ -271,6 +274,11 @@ def _put(table: dict[str, M], key: str, record: M | None) -> None:
         table.pop(key, None)
     else:
         table[key] = record
+
+
+@lru_cache(maxsize=SHARED_MAX)
+def _without_conditions(cluster: str) -> ConditionsRecord:
+    return ConditionsRecord([], intern(cluster))
 
 
 def _unpacked(kind: type[M], change: Change) -> M | None:

@@ -9,6 +9,7 @@ signed again.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from sys import intern
 
 from app_registry.desired import Last
 from outrider.generations import holdings_digest
@@ -73,6 +74,7 @@ class Generations:
             # Written by a replica that had lost its lease: the edge refuses it, so it counts as no record at all.
             last = replace(last, uid=b"")
         noted = record.spec.get("status", 0) if record.is_tombstone else 0
+        app = AppName(intern(app))
         of.published[app] = Published(record.generation, seq, len(sealed), last, int(noted))
         of.allocated = max(of.allocated, record.generation)
         self._indexed(of, cluster, app)

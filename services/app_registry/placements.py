@@ -2,11 +2,10 @@
 
 from collections import Counter
 
-from app_registry.destinations import UnknownDestination, resolve, waits_for
+from app_registry.destinations import Target, UnknownDestination, resolve, waits_for
 from app_registry.project import Place
 from outrider.names import AppName, ClusterName
 from outrider.records import ClusterRecord
-from outrider.spec.application import Destination
 from outrider.spec.metadata import RENDER
 
 REMOVING = "outrider.dev/removing"
@@ -30,12 +29,12 @@ class Placements:
         # of usable clusters
         self._draining: dict[str, ClusterName] = {}
         # by name and by server
-        self._destinations: dict[AppName, Destination] = {}
+        self._destinations: dict[AppName, Target] = {}
         self._waiting: dict[str, set[AppName]] = {}
         # cluster name or server -> the applications whose destination it may decide
         self._placed: dict[AppName, ClusterName] = {}
 
-    def resolve(self, destination: Destination) -> ClusterName:
+    def resolve(self, destination: Target) -> ClusterName:
         """Return the cluster that is meant at this moment; UnknownDestination says why there is none."""
         try:
             return resolve(destination, self._usable, self._by_server)
@@ -58,7 +57,7 @@ class Placements:
         record = self.clusters.get(cluster)
         return record is not None and record.annotations.get(DRAINING) == KEEP
 
-    def place(self, destination: Destination, cluster: ClusterName | None) -> Place:
+    def place(self, destination: Target, cluster: ClusterName | None) -> Place:
         """Return where an application is to run, as projects name places."""
         record = self.clusters.get(cluster) if cluster is not None else None
         server = destination.server or (record.server if record else "")
@@ -98,7 +97,7 @@ class Placements:
             self._place(app)
         return concerned
 
-    def put_application(self, app: AppName, destination: Destination | None) -> None:
+    def put_application(self, app: AppName, destination: Target | None) -> None:
         """Take in an application's destination (None: it is gone)."""
         before = self._destinations.pop(app, None)
         if before is not None:

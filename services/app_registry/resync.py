@@ -28,7 +28,7 @@ from outrider import subjects
 from outrider.bus import BusError, Connection, Disconnected, Message
 from outrider.bus.jetstream import JetStream
 from outrider.codec import MalformedMessage
-from outrider.messages import Generation, ResyncAnswer, ResyncRequest
+from outrider.messages import READS_BRIEF, Generation, ResyncAnswer, ResyncRequest
 from outrider.names import AppName, ClusterName, token
 from outrider.topology import DESIRED
 
@@ -89,7 +89,7 @@ class Resync:
         cluster = subjects.cluster_of(message.subject)
         try:
             answer = await self.answer(cluster, ResyncRequest.unpack(message.data))
-            answer = replace(answer, window_ms=self._window_ms)
+            answer = replace(answer, window_ms=self._window_ms, reads=READS_BRIEF)
             await self._connection.publish(message.reply, answer.pack())
         except MalformedMessage as error:
             self._reject(type(error).__name__, cluster, error)

@@ -4,6 +4,7 @@ A document comes from an edge, so nothing about it is taken for granted. What th
 change of every application of a fleet: `listed`. The rest is looked at when somebody asks for it: `whole`.
 """
 
+from sys import intern
 from typing import Any, Final, NamedTuple, TypeVar, get_args
 
 import msgspec
@@ -78,7 +79,7 @@ def reported(state: Listed) -> Reported:
     return Reported(
         state.sync.status,
         state.health.status,
-        state.sync.revision,
+        intern(state.sync.revision),
         _message(state)[:MESSAGE_MAX_CHARS],
         _generation(state.sync.generation),
         all(condition.type != STATUS_ERROR for condition in state.conditions),

@@ -13,6 +13,7 @@ A whole set that comes in several batches is complete when the last of them has 
 
 from collections import Counter
 from collections.abc import Mapping
+from sys import intern
 
 from outrider import delta
 from outrider.codec import MalformedMessage
@@ -164,7 +165,8 @@ class _Folding:
         self._know(entry.app, Known(entry.digest, held, refused))
 
     def _know(self, app: str, known: Known) -> None:
-        self.apps[app] = known
+        # One object for a name that many know.
+        self.apps[intern(app)] = known
         if known.lacking:
             self.lacking.add(app)
         else:
@@ -174,7 +176,8 @@ class _Folding:
         """Return the document in an entry; the old one when the entry is a patch against another."""
         base = None
         if entry.base is not None:
-            if old is None or old.digest != entry.base:
+            # Its first bytes may do: what comes out is checked.
+            if old is None or not entry.base or not old.digest.startswith(entry.base):
                 return old
             base = old.frame
         if self._batch_left <= 0:

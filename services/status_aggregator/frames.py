@@ -31,7 +31,8 @@ _contexts = _Contexts()
 
 def hold(document: bytes) -> bytes:
     """Return a document's frame."""
-    return _contexts.compressor.compress(document)
+    # Copied, since what zstandard returns keeps the room for what did not compress.
+    return bytes(memoryview(_contexts.compressor.compress(document)))
 
 
 def unpack(held: bytes) -> bytes:

@@ -199,7 +199,7 @@ class Ingest:
 
 
 def _batch(data: bytes) -> StatusBatch:
-    batch = StatusBatch.unpack(data)
+    batch = StatusBatch.unpack(data).with_entries()
     if not clock.is_plausible(batch.observed_at_ms):
         raise MalformedMessage("StatusBatch.observed_at_ms: not a time")
     if len(batch.entries) > ENTRIES_MAX:

@@ -1,6 +1,7 @@
 """One application as the hub shows it: what should be, what the edge said last, and how far that may be trusted. Pure."""
 
 from dataclasses import dataclass
+from sys import intern
 from typing import Any, Final, NamedTuple
 
 from outrider.messages import Desired
@@ -44,7 +45,9 @@ class Wanted(NamedTuple):
     def of(cls, record: Desired) -> "Wanted":
         """Return what lists need of a record."""
         revision = record.revision.hex() if isinstance(record.revision, bytes) else record.revision
-        return cls((record.epoch, record.counter), revision, record.is_tombstone, record.digest == b"")
+        return cls(
+            (record.epoch, record.counter), intern(revision), record.is_tombstone, record.digest == b""
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,8 @@ class Application:
         target = str(destination.get("name") or destination.get("server") or "")
         if target == IN_CLUSTER_SERVER:
             target = IN_CLUSTER
-        return cls(record.name, str(spec.get("project") or "default"), target, record.deleting)
+        project = str(spec.get("project") or "default")
+        return cls(record.name, intern(project), intern(target), record.deleting)
 
 
 def _map(value: Any) -> dict[str, Any]:

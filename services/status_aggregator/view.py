@@ -7,6 +7,7 @@ Documents are not kept here: who asks for one document is answered from the buck
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
 
 from outrider.names import ClusterName
 from outrider.records import ClusterRecord, EdgeRecord
@@ -29,7 +30,7 @@ class View:
         self._clusters: dict[ClusterName, Cluster] = {NOWHERE: Cluster(NOWHERE)}
         self._applications: dict[str, Application] = {}
         self._told: dict[str, tuple[Conditions, str]] = {}
-        # conditions and cluster by application; they may be known before it is
+        # conditions and cluster of applications that are not known yet, or no longer
         self._placed: dict[str, tuple[ClusterName, Shown]] = {}
         # how each application is counted
         self._destined: dict[str, set[str]] = {}
@@ -88,21 +89,23 @@ class View:
         if application is not None:
             if known is None:
                 self.names.add(name)
-            self._link(application)
+            told = (known.conditions, known.told_cluster) if known else self._told.pop(name, ((), ""))
+            self._link(replace(application, conditions=told[0], told_cluster=told[1]))
         elif known is not None:
             self._uncount(name)
             del self._applications[name], self._placed[name]
             self.names.remove(name)
+            self.put_conditions(name, known.conditions, known.told_cluster)
 
     def put_conditions(self, name: str, conditions: Conditions, cluster: str) -> None:
         """Take up what the registry says of an application."""
-        if conditions or cluster:
+        if (known := self._applications.get(name)) is not None:
+            self._unlink(known)
+            self._link(replace(known, conditions=conditions, told_cluster=cluster))
+        elif conditions or cluster:
             self._told[name] = conditions, cluster
         else:
             self._told.pop(name, None)
-        if (known := self._applications.get(name)) is not None:
-            self._unlink(known)
-            self._link(known)
 
     def put_cluster(self, name: ClusterName, record: ClusterRecord | None) -> None:
         """Take up a registration; None: it is gone."""
@@ -172,10 +175,8 @@ class View:
         return found
 
     def _link(self, application: Application) -> None:
-        conditions, cluster = self._told.get(application.name, ((), ""))
-        linked = replace(application, conditions=conditions, told_cluster=cluster)
-        self._applications[application.name] = linked
-        for destination in (linked.destination, linked.told_cluster):
+        self._applications[application.name] = application
+        for destination in (application.destination, application.told_cluster):
             self._destined.setdefault(destination, set()).add(application.name)
         self._count(application.name)
 
@@ -203,7 +204,7 @@ class View:
         cluster = self._clusters[self._place(application)]
         seen = cluster.seen.get(name)
         found = row(application, cluster.name, cluster.wanted.get(name), seen)
-        shown = Shown(found.sync, found.health, seen is not None and seen.reported.is_newest)
+        shown = _shown(found.sync, found.health, seen is not None and seen.reported.is_newest)
         before = self._placed.get(name)
         if before == (cluster.name, shown):
             return
@@ -220,6 +221,12 @@ class View:
             cluster = self._clusters[before[0]]
             cluster.names.remove(name)
             self.tally.add(cluster, before[1], -1)
+
+
+@cache
+def _shown(sync: str, health: str, is_heard: bool) -> Shown:
+    """Return one object for all applications that are counted alike."""
+    return Shown(sync, health, is_heard)
 
 
 def _word(edge: EdgeRecord) -> tuple[int, int, int]:

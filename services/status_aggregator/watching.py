@@ -105,7 +105,7 @@ class Watching:
             for one in record.conditions
             if isinstance(one, dict)
         )
-        self._view.put_conditions(intern(from_token(key)), conditions, record.cluster)
+        self._view.put_conditions(intern(from_token(key)), conditions, intern(record.cluster))
 
     async def _desired(self) -> None:
         following = follow(self._js, DESIRED.name, last_per_subject=True)

@@ -1,12 +1,20 @@
 """Every payload on the bus between hub and edge. Versioned arrays (`outrider.codec`); the subject says what it carries."""
 
+import dataclasses
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple
 
+from outrider import codec, delta
 from outrider.codec import MalformedMessage, Message
 from outrider.names import AppName
 
 REQUEST_ID_MAX_CHARS = 64
+
+
+READS_BRIEF = 1
+# The hub reads `StatusBatch.brief`.
+BASE_BYTES = 2
+# Of a base's digest in a brief batch.
 
 
 class Generation(NamedTuple):
@@ -81,6 +89,8 @@ class ResyncAnswer(Message):
     # ask again from the last record: the answer had reached its limit in bytes
     window_ms: int = 0
     # over which this fleet should come back when its hub was away; 0: it is small
+    reads: int = 0
+    # what of status the hub reads beyond the first version: READS_BRIEF
 
 
 @dataclass(frozen=True)
@@ -140,6 +150,34 @@ class StatusBatch(Message):
     # over (application, document digest) of all documents, after this batch; empty: others follow before the set is whole
     entries: list[Any] = field(default_factory=list)
     # [application token, short digest, base short digest or None, frame or None]; a frame of None: the document is gone
+    frame: bytes = b""
+    # zstd of the packed entries, in place of them
+
+    def brief(self) -> "StatusBatch":
+        """Return the batch as short as a hub reads it that said READS_BRIEF.
+
+        Bases are named by their first bytes, since what comes out is checked by its digest. What entries have in common is said once.
+        """
+        entries = [
+            [app, digest, base and base[:BASE_BYTES], frame] for app, digest, base, frame in self.entries
+        ]
+        packed = codec.pack(entries)
+        frame = delta.compress(packed)
+        if len(frame) < len(packed):
+            return dataclasses.replace(self, entries=[], frame=frame)
+        return dataclasses.replace(self, entries=entries)
+
+    def with_entries(self) -> "StatusBatch":
+        """Return the batch with its entries as they are; MalformedMessage if they can't be read."""
+        if not self.frame:
+            return self
+        try:
+            entries = codec.unpack(delta.decompress(self.frame, max_bytes=codec.MESSAGE_MAX_BYTES))
+        except (delta.WrongBase, delta.TooLarge) as error:
+            raise MalformedMessage(f"StatusBatch.frame: {error}") from error
+        if not isinstance(entries, list):
+            raise MalformedMessage("StatusBatch.frame: not a list of entries")
+        return dataclasses.replace(self, entries=entries, frame=b"")
 
 
 class StatusEntry(NamedTuple):

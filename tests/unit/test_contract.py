@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from outrider import codec, delta
+from outrider.codec import MalformedMessage
 from outrider.identity import signatures
-from outrider.messages import CommandReply, Desired, StatusEntry
+from outrider.messages import CommandReply, Desired, StatusBatch, StatusEntry
 from outrider.names import AppName, InvalidName, app_name, cluster_name, from_token, token
 
 values = st.recursive(
@@ -92,6 +93,29 @@ def test_an_entry_of_a_status_batch_is_checked_before_it_is_used() -> None:
     assert StatusEntry.parse(["shop", b"d", None, b"f"]).app == "shop"
     with pytest.raises(codec.MalformedMessage):
         StatusEntry.parse(["shop", b"d"])
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [b"x", delta.compress(codec.pack({"a": 1})), delta.compress(bytes(2 << 20)), delta.compress(b"\xc1")],
+)
+def test_a_brief_batch_that_holds_no_entries_is_refused_by_one_error(frame: bytes) -> None:
+    with pytest.raises(MalformedMessage):
+        StatusBatch(1, 1, 1, b"", frame=frame).with_entries()
+
+
+def test_a_brief_batch_says_what_the_batch_says() -> None:
+    entries = [
+        [f"app{n}", bytes([n]) * 8, None if n % 2 else bytes([n + 1]) * 8, b"x" * n] for n in range(40)
+    ]
+    entries.append(["gone", b"", None, None])
+    batch = StatusBatch(1, 1, 1, b"digest", entries)
+    brief = StatusBatch.unpack(batch.brief().pack())
+    assert len(brief.pack()) < len(batch.pack())
+    for sent, read in zip(batch.entries, brief.with_entries().entries, strict=True):
+        assert [*read[:2], read[3]] == [*sent[:2], sent[3]]
+        assert (read[2] is None) == (sent[2] is None)
+        assert (sent[2] or b"").startswith(read[2] or b"")
 
 
 def test_a_record_holds_only_for_the_cluster_and_application_it_was_signed_for() -> None:

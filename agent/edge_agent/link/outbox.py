@@ -37,6 +37,8 @@ class Outbox:
     """The documents of one agent. `epoch` is the process's: a new one begins with whole documents."""
 
     epoch: int
+    is_brief: bool = False
+    # whether the hub reads brief batches
     _documents: dict[AppName, _Document] = field(default_factory=dict)
     _dirty: dict[AppName, None] = field(default_factory=dict)
     # in the order of their first change
@@ -124,7 +126,8 @@ class Outbox:
             documents[app] = packed
         self._seq += 1
         set_digest = self.set_digest() if len(documents) == len(self._dirty) else b""
-        return Sending(StatusBatch(self.epoch, self._seq, now_ms, set_digest, entries), documents)
+        batch = StatusBatch(self.epoch, self._seq, now_ms, set_digest, entries)
+        return Sending(batch.brief() if self.is_brief and entries else batch, documents)
 
     def _entry(self, app: AppName) -> tuple[list[Any], bytes | None]:
         known = self._documents.get(app)

@@ -7,6 +7,7 @@ tells of: a last record that was lost, a replica that lost one.
 
 import asyncio
 import random
+from collections.abc import Callable
 from contextlib import suppress
 
 import structlog
@@ -17,7 +18,6 @@ from edge_agent.link.inbound import Inbound
 from edge_agent.replica import Holdings, ReplicaUnwritable
 from outrider import subjects
 from outrider.bus import BusError, Connection, RequestTimedOut
-from outrider.bus.connection import RETURN_WINDOW_S
 from outrider.codec import MalformedMessage
 from outrider.generations import holdings_digest
 from outrider.messages import Generation, ResyncAnswer, ResyncRequest
@@ -43,10 +43,12 @@ class Resync:
         allowance: Allowance,
         rng: random.Random,
         every_s: float = EVERY_S,
+        on_answer: Callable[[ResyncAnswer], None] = lambda _: None,
     ) -> None:
+        """`on_answer` hears of each answer before it is carried out."""
         self._connection, self._cluster = connection, cluster
         self._holdings, self._inbound, self._allowance = holdings, inbound, allowance
-        self._rng, self._every_s = rng, every_s
+        self._rng, self._every_s, self._on_answer = rng, every_s, on_answer
 
     async def run(self) -> None:
         """Resync on every connect and every gap, until cancelled."""
@@ -81,7 +83,7 @@ class Resync:
         while True:
             answer = await self._ask(after)
             newest = Generation(answer.epoch, answer.counter)
-            self._connection.return_window_s = max(RETURN_WINDOW_S, answer.window_ms / 1000)
+            self._on_answer(answer)
             waiting: list[asyncio.Event] = []
             for raw in answer.records:
                 app, sealed = _entry(raw)

@@ -15,6 +15,7 @@ asked decides whether to ask again. Nothing is queued here: the outboxes belong 
 
 import asyncio
 import random
+import string
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -38,6 +39,9 @@ PATIENCE_MAX_S = 60.0
 # With a handshake that hangs: the first has `connect_timeout_s`.
 RETURN_WINDOW_S = 0.3
 STALL_LOOK_S = 1.0
+
+TOKEN_LETTERS = string.ascii_letters + string.digits
+TOKEN_CHARS = 4
 
 Handler = Callable[[Message], Awaitable[None]]
 
@@ -63,7 +67,7 @@ class Connection:
         self._waiting: dict[str, asyncio.Future[Msg]] = {}
         self._answers: set[asyncio.Queue[Message | None]] = set()
         # Another process of the same name, or this one before a restart, must not count through the same numbers.
-        self._next_token = rng.getrandbits(24)
+        self._next_token = rng.randrange(len(TOKEN_LETTERS) ** TOKEN_CHARS)
         self.name = settings.user().name
         self.inbox = settings.user().inbox + (f".{rng.getrandbits(32):x}" if alone else "")
         self._reach = Reach(settings.servers, rng)
@@ -202,8 +206,12 @@ class Connection:
 
     def _token(self) -> str:
         # Short, since it travels with every acknowledged message, and reused only after a long while.
-        self._next_token = (self._next_token + 1) % (1 << 24)
-        return f"{self._next_token:x}"
+        self._next_token = (self._next_token + 1) % len(TOKEN_LETTERS) ** TOKEN_CHARS
+        token, rest = "", self._next_token
+        for _ in range(TOKEN_CHARS):
+            rest, letter = divmod(rest, len(TOKEN_LETTERS))
+            token += TOKEN_LETTERS[letter]
+        return token
 
     async def _subscribe(self, client: Client, subscription: _Subscription) -> None:
         async def deliver(message: Msg) -> None:
@@ -342,6 +350,8 @@ class Connection:
 
         settings = replace(self._settings, connect_timeout_s=patience_s)
         self._wire = await nats_client.connect(client, settings, server, self._report, on_closed)
+        if self._wire.peer is not None:
+            self._reach.remember(server, self._wire.peer)
         await client.subscribe(f"{self.inbox}.*", cb=self._on_inbox)
         for subscription in self._subscriptions:
             await self._subscribe(client, subscription)

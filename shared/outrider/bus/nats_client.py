@@ -11,6 +11,7 @@ import socket
 import ssl
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from nats.aio.client import Client
@@ -18,6 +19,7 @@ from nats.errors import ConnectionClosedError
 from nats.errors import Error as NatsError
 
 from outrider.bus.model import BusSettings, Outgoing
+from outrider.bus.reach import Place
 from outrider.identity.keys import KeyPair
 
 T = TypeVar("T")
@@ -158,7 +160,9 @@ def end_if_cancelled() -> None:
         raise asyncio.CancelledError
 
 
+@lru_cache(maxsize=4)
 def _tls(ca_pem: str | None) -> ssl.SSLContext:
+    # Kept for the next connection: making it takes as long as the handshake.
     context = ssl.create_default_context(cadata=ca_pem)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     return context
@@ -170,6 +174,14 @@ class Wire:
     def __init__(self, raw: Any) -> None:
         """`raw`: the connection's socket, None if it can't be told."""
         self._raw = raw
+
+    @property
+    def peer(self) -> Place | None:
+        """Where the other side is, as far as that can be told."""
+        try:
+            return (self._raw.family, self._raw.getpeername()) if self._raw is not None else None
+        except OSError:
+            return None
 
     @property
     def is_unacknowledged(self) -> bool:

@@ -49,6 +49,12 @@ class Reach:
         self._servers, self._rng = servers, rng
         self._places: dict[str, list[Place]] = {}
         # Where each answered last: names can't be looked up while the link is down.
+        self._lookups: dict[str, asyncio.Future[list[Place]]] = {}
+        # One at a time: each takes a thread from those who work, and without a link a long while.
+
+    def remember(self, server: str, place: Place) -> None:
+        """A server has answered there."""
+        self._places[server] = [place]
 
     async def found(self, knock_every_s: float = KNOCK_EVERY_S) -> Found:
         """Wait until a server takes a connection."""
@@ -77,7 +83,7 @@ class Reach:
                 for place in places:
                     absence = await _answer(place, patience_s / len(places))
                     if absence is Absence.NONE:
-                        self._places[server] = [place]
+                        self.remember(server, place)
                         break
         except (OSError, TimeoutError):
             pass
@@ -86,10 +92,21 @@ class Reach:
     async def _looked_up(self, server: str, *, anew: bool) -> list[Place]:
         if server in self._places and not anew:
             return self._places[server]
-        parts = urlsplit(server)
-        port = parts.port or DEFAULT_PORTS.get(parts.scheme, DEFAULT_PORTS["nats"])
-        found = await asyncio.get_running_loop().getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
-        return [(family, address) for family, _, _, _, address in found]
+        lookup = self._lookups.get(server)
+        if lookup is None or lookup.done():
+            lookup = asyncio.get_running_loop().run_in_executor(None, _look_up, server)
+            # Whoever waited may have gone.
+            lookup.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+            self._lookups[server] = lookup
+        return await asyncio.shield(lookup)
+
+
+def _look_up(server: str) -> list[Place]:
+    """Return the addresses of a server; OSError. Blocks."""
+    parts = urlsplit(server)
+    port = parts.port or DEFAULT_PORTS.get(parts.scheme, DEFAULT_PORTS["nats"])
+    found = socket.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
+    return [(family, address) for family, _, _, _, address in found]
 
 
 async def _answer(place: Place, within_s: float) -> Absence:

@@ -3,10 +3,15 @@
 import asyncio
 import random
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
+
+import pytest
 
 from outrider.bus.reach import Absence, Found, Reach
+from outrider_playground.waiting import eventually
 
 
 @contextmanager
@@ -63,6 +68,37 @@ async def test_what_a_closed_port_says_is_a_refusal_and_what_a_dead_link_says_is
 async def test_a_name_that_can_not_be_looked_up_is_silence() -> None:
     nowhere = "tls://hub.invalid:4222"
     assert await reach(nowhere).knock(nowhere) == Found(nowhere, Absence.SILENCE)
+
+
+async def test_a_name_that_takes_long_to_look_up_takes_one_thread_and_no_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    answered, asked = threading.Event(), []
+
+    def getaddrinfo(*arguments: Any, **_: Any) -> list[Any]:
+        asked.append(arguments)
+        answered.wait(30)
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    hub = reach("tls://hub.example:4222")
+    async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
+        finding = tasks.create_task(hub.found(0.01))
+        await eventually(lambda: bool(asked))
+        for _ in range(20):
+            await asyncio.to_thread(int)
+            await asyncio.sleep(0.01)
+        finding.cancel()
+        answered.set()
+    assert len(asked) == 1
+
+
+async def test_where_a_server_answered_last_is_known_without_a_look_up() -> None:
+    with listening() as (server, _):
+        named = f"tls://hub.invalid:{server.getsockname()[1]}"
+        hub = reach(named)
+        hub.remember(named, (socket.AF_INET, server.getsockname()))
+        assert await hub.knock(named) == Found(named, Absence.NONE)
 
 
 async def test_a_link_that_comes_back_is_noticed_and_told_from_a_hub_that_does() -> None:

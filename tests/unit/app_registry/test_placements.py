@@ -1,6 +1,6 @@
 import pytest
 
-from app_registry.destinations import UnknownDestination
+from app_registry.destinations import Target, UnknownDestination
 from app_registry.placements import EPOCH, REMOVING, Placements, stored_epoch
 from outrider.names import AppName, ClusterName
 from outrider.records import ClusterRecord
@@ -17,11 +17,11 @@ def cluster(name: str, server: str = "", **annotations: str) -> ClusterRecord:
 
 def test_applications_find_their_cluster_whichever_comes_first() -> None:
     placements = Placements()
-    placements.put_application(TILL, Destination(name="shop1"))
+    placements.put_application(TILL, Target(name="shop1"))
     assert placements.of(TILL) is None
     assert placements.put_cluster(SHOP, cluster("shop1")) == {TILL}
     assert placements.of(TILL) == SHOP
-    placements.put_application(MENU, Destination(name="shop1"))
+    placements.put_application(MENU, Target(name="shop1"))
     assert placements.applications[SHOP] == 2
     placements.put_application(MENU, None)
     assert placements.applications[SHOP] == 1
@@ -32,7 +32,7 @@ def test_applications_find_their_cluster_whichever_comes_first() -> None:
 
 def test_a_server_url_leads_to_the_cluster_that_has_it_at_the_moment() -> None:
     placements = Placements()
-    placements.put_application(TILL, Destination(server="https://a:6443/"))
+    placements.put_application(TILL, Target.of(Destination(server="https://a:6443/")))
     assert placements.put_cluster(SHOP, cluster("shop1", "https://a:6443")) == {TILL}
     assert placements.of(TILL) == SHOP
     assert placements.put_cluster(SHOP, cluster("shop1", "https://b:6443")) == {TILL}
@@ -42,9 +42,9 @@ def test_a_server_url_leads_to_the_cluster_that_has_it_at_the_moment() -> None:
 
 def test_argo_cds_own_cluster_is_the_one_named_in_cluster() -> None:
     placements = Placements()
-    placements.put_application(TILL, Destination(server=LOCAL))
+    placements.put_application(TILL, Target(server=LOCAL))
     with pytest.raises(UnknownDestination, match="none is registered as 'in-cluster'"):
-        placements.resolve(Destination(server=LOCAL))
+        placements.resolve(Target(server=LOCAL))
     assert placements.put_cluster(IN_CLUSTER, cluster("in-cluster")) == {TILL}
     assert placements.of(TILL) == IN_CLUSTER
     # Whoever registered that very URL meant it.
@@ -55,15 +55,15 @@ def test_argo_cds_own_cluster_is_the_one_named_in_cluster() -> None:
 @pytest.mark.parametrize(
     ("destination", "says"),
     [
-        (Destination(name="shop9"), "spec.destination.name: no cluster 'shop9' is registered"),
+        (Target(name="shop9"), "spec.destination.name: no cluster 'shop9' is registered"),
         (
-            Destination(server="https://x"),
+            Target(server="https://x"),
             "spec.destination.server: no cluster is registered with server https://x",
         ),
     ],
 )
 def test_a_destination_that_nobody_answers_to_is_named_with_what_to_do(
-    destination: Destination, says: str
+    destination: Target, says: str
 ) -> None:
     with pytest.raises(UnknownDestination) as caught:
         Placements().resolve(destination)
@@ -73,7 +73,7 @@ def test_a_destination_that_nobody_answers_to_is_named_with_what_to_do(
 
 def test_a_cluster_whose_removal_has_begun_takes_nothing_more() -> None:
     placements = Placements()
-    placements.put_application(TILL, Destination(name="shop1"))
+    placements.put_application(TILL, Target(name="shop1"))
     placements.put_cluster(SHOP, cluster("shop1", "https://a"))
     placements.put_cluster(SHOP, cluster("shop1", "https://a", **{REMOVING: "true"}))
     assert placements.of(TILL) is None

@@ -49,9 +49,10 @@ class HubAndEdge(RuleBasedStateMachine):
         if app in self.model.documents:
             self.model.remove(app)
 
-    @rule(most=st.sampled_from([None, 1, 2]))
-    def send(self, most: int | None) -> None:
-        self.under_way.append(self.model.take(most=most))
+    @rule(most=st.sampled_from([None, 1, 2]), is_brief=st.booleans())
+    def send(self, most: int | None, is_brief: bool = False) -> None:
+        batch = self.model.take(most=most)
+        self.under_way.append(batch.brief().with_entries() if is_brief else batch)
 
     @rule()
     def restart(self) -> None:
