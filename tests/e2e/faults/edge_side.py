@@ -130,7 +130,7 @@ async def ask_for_everything(connection: Connection, cluster: ClusterName) -> Sa
     said = Said(cluster)
     async for batch in follow(js, "STATUS", subjects.status(cluster), after_seq=last):
         for stored in batch.messages:
-            said.hear(StatusBatch.unpack(stored.data))
+            said.hear(StatusBatch.unpack(stored.data).with_entries())
         if said.is_whole:
             break
     return said
