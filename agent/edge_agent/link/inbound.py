@@ -93,6 +93,8 @@ class Inbound:
         self._missing: dict[bytes, None] = {}
         self._misses = asyncio.Event()
         self.frontier = Frontier(holdings.complete)
+        self.beginnings = 0
+        # How often something of the replica was lost, so that nothing counts as seen.
         self.rejections = Rejections()
         self.gap = asyncio.Event()
         # set when a record was skipped: the resync loop waits for it
@@ -109,6 +111,7 @@ class Inbound:
 
     def begin_again(self) -> None:
         """Something of the replica was lost: ask for all that there is."""
+        self.beginnings += 1
         self.frontier = Frontier(self._holdings.begin_again())
         self.gap.set()
 
@@ -131,17 +134,24 @@ class Inbound:
             self.rejections.add(f"desired {type(error).__name__}", error)
             return None
 
-    def wants(self, app: AppName, record: Desired) -> bool:
-        """Say whether a verified record is above what is held; one that has arrived and waits for its bundle is not held."""
+    def wants(self, app: AppName, record: Desired, held: Held | None) -> bool:
+        """Say whether a verified record is above what is `held`; one that has arrived and waits for its bundle is not held."""
         pending = self._pending.get(app)
         if pending is not None and record.generation < pending.record.generation:
             return False
-        return record.generation > self._newest(self._holdings.get(app), None)
+        return record.generation > self._newest(held, None)
 
     def complete_up_to(self, generation: Generation) -> None:
         """Take in that every record up to here has been seen, and write it down. ReplicaUnwritable."""
         self.frontier.complete_up_to(generation)
         self._holdings.set_complete(self.frontier.complete)
+
+    async def bring(self, bundle: bytes) -> None:
+        """Hold a bundle that came by another way than the link, in place of one that was lost. ReplicaUnwritable."""
+        await asyncio.to_thread(self._bundles.put, bundle)
+        digest = delta.digest(bundle)
+        self._missing.pop(digest, None)
+        self._on_bundle(digest)
 
     def offer(self, app: AppName, record: Desired, bundle: bytes | None = None) -> asyncio.Event:
         """Take in a verified record; the event is set once it is stored or known to be outdated.
@@ -274,12 +284,6 @@ class Inbound:
         self._missing[digest] = None
         self._misses.set()
         return is_new
-
-    async def bring(self, digest: bytes, data: bytes) -> None:
-        """Hold a bundle that was lost and came by another way. ReplicaUnwritable."""
-        await asyncio.to_thread(self._bundles.put, data)
-        self._missing.pop(digest, None)
-        self._on_bundle(digest)
 
     async def _fetch_missing(self) -> None:
         attempt = 0

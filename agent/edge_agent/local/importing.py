@@ -22,12 +22,12 @@ from outrider import delta, export_file
 from outrider.codec import MalformedMessage
 from outrider.export_file import BundlePart, End, Frame, Header, InvalidExport, Record
 from outrider.identity.signatures import SIGNATURE_BYTES, ForgedRecord, unseal
-from outrider.messages import ExportHeader
+from outrider.messages import ExportHeader, Generation
 from outrider.names import AppName, from_token
 from outrider.subjects import EXPORT, SETTINGS
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 
     from edge_agent.edge import Edge
     from edge_agent.local.server import Call
@@ -45,16 +45,31 @@ class Checked:
     """What an export holds for this edge, as far as it was read."""
 
     header: ExportHeader
+    held: Mapping[AppName, Held]
+    """What this edge holds."""
+    newest: Generation
+    """The newest generation that it knows of."""
     seen: dict[str, bytes] = field(default_factory=dict)
     """Digests of all sealed records, by application token."""
     wanted: dict[str, bytes] = field(default_factory=dict)
     """Sealed records above what is held, by application token."""
     needed: dict[bytes, list[str]] = field(default_factory=dict)
-    """Which of them, or of those that are held, need a bundle that is not held, by its digest."""
+    """Which of them need a bundle that is not held, by its digest."""
     whole: set[bytes] = field(default_factory=set)
     """Bundles that are needed, and there."""
+    sound: set[bytes] = field(default_factory=set)
+    """Bundles that are held."""
+    lost: set[bytes] = field(default_factory=set)
+    """Bundles of what is held that are not held themselves: the replica has lost them."""
+    skipped: bool = False
+    """Whether a record was left aside, since this edge has seen newer ones and may have seen that one's end."""
     results: list[dict[str, Any]] = field(default_factory=list)
     """What becomes of each application."""
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether there is anything in it for this edge."""
+        return bool(self.wanted or self.lost)
 
     def check_set(self) -> None:
         """See that the records are those that the hub sealed together. InvalidExport."""
@@ -64,6 +79,7 @@ class Checked:
 
     def check_whole(self) -> None:
         """See that nothing that is needed is missing. InvalidExport."""
+        # One that was lost goes on being asked for by the link; the file may be of before it.
         missing = [digest for digest in self.needed if digest not in self.whole]
         if missing:
             apps = ", ".join(from_token(app) for app in self.needed[missing[0]])
@@ -72,22 +88,27 @@ class Checked:
 
 async def import_file(edge: Edge, call: Call) -> dict[str, Any]:
     """Take in the file that the client sends. CannotDo says why nothing of it, or not all, was taken."""
+    beginnings = edge.inbound.beginnings
     try:
         checked = await _check(edge, call)
         header = checked.header
-        if not checked.wanted and not checked.needed and header.generation < edge.inbound.frontier.complete:
-            raise CannotDo(_older(header, edge))
-        if checked.wanted or checked.needed:
+        if not checked.is_needed and header.generation < checked.newest:
+            raise CannotDo(_older(checked))
+        if checked.is_needed:
             await _store(checked, edge, call)
     except InvalidExport as error:
         raise CannotDo(f"the file {error}; nothing of it was taken") from error
-    edge.inbound.complete_up_to(header.generation)
+    if edge.inbound.beginnings != beginnings:
+        raise CannotDo("the agent's replica was damaged meanwhile, and is mended: import the file again")
+    if not checked.skipped:
+        edge.inbound.complete_up_to(header.generation)
     log.info("export taken in", generation=list(header.generation), records=len(checked.wanted))
     return {
         "cluster": header.cluster,
         "generation": list(header.generation),
         "made_at_ms": header.made_at_ms,
         "changed": len(checked.wanted),
+        "mended": len(checked.lost & checked.whole),
         "applications": sorted(checked.results, key=lambda one: str(one["name"])),
     }
 
@@ -98,22 +119,23 @@ async def _check(edge: Edge, call: Call) -> Checked:
         first = await anext(frames, None)
         if not isinstance(first, Header):
             raise InvalidExport("is damaged: it does not begin with its header")
-        checked = Checked(_header(first.sealed, edge))
+        header = _header(first.sealed, edge)
+        checked = await asyncio.to_thread(_begun, header, edge)
         after_records = None
         async for frame in frames:
             if not isinstance(frame, Record):
                 after_records = frame
                 break
-            _take_record(frame, checked, edge)
+            await _take_record(frame, checked, edge)
         checked.check_set()
-        if (checked.wanted or checked.needed) and after_records is not None:
+        if checked.is_needed and after_records is not None:
             await _check_bundles(after_records, frames, checked)
     return checked
 
 
 async def _check_bundles(frame: Frame, frames: AsyncIterator[Frame], checked: Checked) -> None:
     """Read the rest of the file, which begins with `frame`; see that all that is needed is there and as it should be."""
-    collector = Collector(lambda digest: digest in checked.needed)
+    collector = Collector(lambda digest: digest in checked.needed or digest in checked.lost)
     while not isinstance(frame, End):
         if not isinstance(frame, BundlePart):
             raise InvalidExport("is damaged: its parts are not in order")
@@ -142,7 +164,13 @@ def _header(sealed: bytes, edge: Edge) -> ExportHeader:
         raise CannotDo("the file is not signed by the hub of this agent; nothing of it was taken") from error
 
 
-def _take_record(frame: Record, checked: Checked, edge: Edge) -> None:
+def _begun(header: ExportHeader, edge: Edge) -> Checked:
+    held = {one.app: one for one in edge.replica.holdings.all()}
+    newest = max(edge.inbound.frontier.complete, edge.replica.holdings.highest)
+    return Checked(header, held, newest)
+
+
+async def _take_record(frame: Record, checked: Checked, edge: Edge) -> None:
     app = AppName(from_token(frame.app))
     if frame.app in checked.seen or len(checked.seen) >= export_file.RECORDS_MAX:
         raise InvalidExport(f"is damaged: it names {app!r} twice, or too many applications")
@@ -150,15 +178,32 @@ def _take_record(frame: Record, checked: Checked, edge: Edge) -> None:
     record = edge.inbound.verified(app, frame.sealed)
     if record is None:
         raise InvalidExport(f"is damaged: the record of {app!r} is not what the hub signed")
-    held = edge.replica.holdings.get(app)
-    is_newer = edge.inbound.wants(app, record)
+    held = checked.held.get(app)
+    is_newer = edge.inbound.wants(app, record, held)
+    if is_newer and held is None and checked.header.generation < checked.newest:
+        is_newer, checked.skipped = False, True
     if app != SETTINGS or is_newer:
         checked.results.append(_result(app, record, held, is_newer=is_newer))
     if is_newer:
         checked.wanted[frame.app] = frame.sealed
-    is_held = held is not None and held.generation == record.generation
-    if (is_newer or is_held) and record.digest and edge.replica.bundles.get(record.digest) is None:
+    runs = held is not None and held.record.digest == record.digest
+    if not record.digest or not (is_newer or runs) or await _is_held(record.digest, checked, edge):
+        return
+    if is_newer:
         checked.needed.setdefault(record.digest, []).append(frame.app)
+    else:
+        checked.lost.add(record.digest)
+
+
+async def _is_held(digest: bytes, checked: Checked, edge: Edge) -> bool:
+    """Say whether a bundle is held, and is what its name says."""
+    if digest in checked.needed or digest in checked.lost:
+        return False
+    if digest not in checked.sound:
+        if await asyncio.to_thread(edge.replica.bundles.get, digest) is None:
+            return False
+        checked.sound.add(digest)
+    return True
 
 
 def _result(app: AppName, record: Desired, held: Held | None, *, is_newer: bool) -> dict[str, Any]:
@@ -180,7 +225,7 @@ async def _store(checked: Checked, edge: Edge, call: Call) -> None:
     for app in sorted(waiting.keys() - of_bundles):
         await _offer(app, waiting.pop(app), None, edge)
     try:
-        if checked.needed:
+        if waiting or checked.lost:
             await _store_with_bundles(waiting, checked, edge, call)
     except InvalidExport as error:
         raise CannotDo(
@@ -192,18 +237,17 @@ async def _store(checked: Checked, edge: Edge, call: Call) -> None:
 
 
 async def _store_with_bundles(waiting: dict[str, bytes], checked: Checked, edge: Edge, call: Call) -> None:
-    collector = Collector(lambda digest: digest in checked.needed)
+    collector = Collector(lambda digest: digest in checked.needed or digest in checked.lost)
     async with aclosing(_frames(call)) as frames:
         async for frame in frames:
             data = await collector.add(frame) if isinstance(frame, BundlePart) else None
             if data is None or not isinstance(frame, BundlePart):
                 continue
-            if not waiting.keys() & set(checked.needed[frame.digest]):
-                # One that was damaged in the replica.
-                await edge.inbound.bring(frame.digest, data)
-            for app in checked.needed[frame.digest]:
+            for app in checked.needed.get(frame.digest, ()):
                 if app in waiting:
                     await _offer(app, waiting.pop(app), data, edge)
+            if frame.digest in checked.lost:
+                await edge.inbound.bring(data)
 
 
 async def _offer(token: str, sealed: bytes, bundle: bytes | None, edge: Edge) -> None:
@@ -271,7 +315,7 @@ def _revision(record: Desired) -> str:
     return record.revision.hex() if isinstance(record.revision, bytes) else record.revision
 
 
-def _older(header: ExportHeader, edge: Edge) -> str:
-    made = ".".join(map(str, header.generation))
-    at = ".".join(map(str, edge.inbound.frontier.complete))
+def _older(checked: Checked) -> str:
+    made = ".".join(map(str, checked.header.generation))
+    at = ".".join(map(str, checked.newest))
     return f"the file was made from generation {made}, and this edge is at {at}: there is nothing newer in it"

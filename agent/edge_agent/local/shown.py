@@ -177,7 +177,8 @@ def imported(answer: Mapping[str, Any]) -> str:
     rows = [
         [one["name"], one["result"], _moved(one["before"], one["revision"])] for one in answer["applications"]
     ]
-    head = f"made {made} from generation {generation}: {answer['changed']} records taken\n"
+    mended = f", {answer['mended']} lost bundles brought back" if answer.get("mended") else ""
+    head = f"made {made} from generation {generation}: {answer['changed']} records taken{mended}\n"
     return head + (table(["APPLICATION", "RESULT", "REVISION"], rows) if rows else "")
 
 

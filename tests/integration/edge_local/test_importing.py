@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from edge_agent.replica import opened
 from outrider import codec, delta, export_file
 from outrider.identity import signatures
 from outrider_playground.waiting import eventually
@@ -285,3 +286,45 @@ async def test_a_large_file_is_not_held_in_memory(site: LocalSite, monkeypatch: 
     # Read twice, and at no time was more of it at hand than a frame.
     assert sum(held) < len(data)
     assert max(held) < 64 << 10
+
+
+async def test_a_file_brings_back_a_bundle_that_the_replica_has_lost(site: LocalSite) -> None:
+    site.hub.desire("till", config_map("a", v="1"))
+    data = site.hub.file()
+    async with site.agent():
+        await taken(site, data)
+        await site.until_synced("till")
+    with opened(site.settings().replica) as database, database.transaction() as connection:
+        connection.execute("DELETE FROM bundles")
+    site.cluster.delete(
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "shop"}}
+    )
+    async with site.agent():
+        told = await taken(site, data)
+        assert "0 records taken, 1 lost bundles brought back" in told
+        await eventually(lambda: site.live("a") == {"v": "1"}, WITHIN_S)
+
+
+async def test_a_file_between_what_was_seen_and_what_was_missed_brings_back_nothing_that_has_ended(
+    site: LocalSite,
+) -> None:
+    site.hub.desire("menu", config_map("b", v="1"))
+    site.hub.desire("till", config_map("a", v="1"))
+    between = site.hub.file()
+    site.hub.end("till")
+    site.hub.desire("menu", config_map("b", v="2"))
+    async with site.agent():
+        await taken(site, site.hub.file())
+        await eventually(lambda: site.live("b") == {"v": "2"}, WITHIN_S)
+
+        async def gone() -> bool:
+            return await site.app("till") == {}
+
+        await eventually(gone, WITHIN_S)
+    with opened(site.settings().replica) as database:
+        # As if the link had brought only the last of these records, and the agent knew that it had missed some.
+        for name in ("complete_epoch", "complete_counter"):
+            database.set_meta(name, 0)
+    async with site.agent():
+        await refused(site, between, "there is nothing newer in it")
+        assert site.live("a") is None

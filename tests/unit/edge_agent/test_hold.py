@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -13,6 +13,12 @@ from hypothesis import strategies as st
 from edge_agent.hold.holds import Holds
 from edge_agent.hold.model import DEFAULT, LONGEST, Hold
 from edge_agent.hold.reading import end_of, from_config_map
+from edge_agent.hold.store import HoldStore
+from edge_agent.replica import opened
+from edge_agent.replica.said import sentence
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 NOW = datetime(2026, 12, 1, 3, 0, tzinfo=UTC)
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -261,3 +267,28 @@ def test_however_the_clock_is_set_no_hold_stands_longer_than_its_length(
 
 def test_an_end_is_never_before_anything_can_be_added_to_it() -> None:
     assert end_of("", "", NOW, UTC).until == NOW + DEFAULT
+
+
+# How it is kept
+
+
+def test_holds_outlive_the_agent_until_they_are_dropped(tmp_path: Path) -> None:
+    with opened(tmp_path / "replica.sqlite") as database:
+        HoldStore(database).put({"site": hold(), "site/till": hold(applications=frozenset({"till"}))})
+    with opened(tmp_path / "replica.sqlite") as database:
+        store = HoldStore(database)
+        assert store.all() == {"site": hold(), "site/till": hold(applications=frozenset({"till"}))}
+        store.put({"site": None, "nothing": None})
+        assert list(store.all()) == ["site/till"]
+
+
+def test_a_hold_that_is_damaged_on_the_disk_holds_nothing_and_is_told_as_lost(tmp_path: Path) -> None:
+    with opened(tmp_path / "replica.sqlite") as database:
+        HoldStore(database).put({"site": hold(), "configmap": hold(source="configmap")})
+        with database.transaction() as connection:
+            connection.execute("UPDATE holds SET value = ? WHERE key = 'site'", (b"\x80",))
+    with opened(tmp_path / "replica.sqlite") as database:
+        assert list(HoldStore(database).all()) == ["configmap"]
+        losses = database.take_losses()
+        assert [(loss.what, loss.name) for loss in losses] == [("hold", "site")]
+        assert sentence(losses).startswith("a hold of the site was damaged and holds no more")
