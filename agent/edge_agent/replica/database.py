@@ -247,7 +247,7 @@ class Database:
             try:
                 connection = self._home.connection
                 with suppress(sqlite3.OperationalError), connection:
-                    self._note_written(connection)
+                    self._note_written(connection, self._home.wal.checkpoint_bytes)
                 self._home.wal.look()
                 _, logged, moved = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
                 if logged == moved:
@@ -370,9 +370,9 @@ class Database:
         self._retry_s = min(2 * self._retry_s, RETRY_MAX_S)
         return self._retry_s
 
-    def _note_written(self, connection: sqlite3.Connection) -> None:
+    def _note_written(self, connection: sqlite3.Connection, ahead_bytes: int = 0) -> None:
         META.put(connection, _DAY, self.writes.day)
-        META.put(connection, _BYTES, self.writes.today)
+        META.put(connection, _BYTES, self.writes.today + ahead_bytes)
 
     def _count(self) -> None:
         was_sparing = self.is_sparing

@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 PAGE_BYTES = 4096
 _HEADER_BYTES = 32
+_MAGIC_BIG_ENDIAN = (0x377F0683).to_bytes(4)
 _FRAME_HEADER_BYTES = 24
 RESERVED_BYTES = _HEADER_BYTES + 16 * (_FRAME_HEADER_BYTES + PAGE_BYTES)
 # 64 KiB: several times what one bundle's end takes.
@@ -46,6 +47,11 @@ class Wal:
     def frames(self) -> int:
         """How many it holds that are not in the file."""
         return self._count if self.pages else 0
+
+    @property
+    def checkpoint_bytes(self) -> int:
+        """What a checkpoint is going to write."""
+        return len(self.pages) * PAGE_BYTES
 
     @property
     def free_bytes(self) -> int:
@@ -102,7 +108,10 @@ class Wal:
 def commits(path: Path) -> int:
     """Return the number of the last frame that ends a transaction, by the headers alone; 0: there is none."""
     with _reading(path) as read:
-        salt = read(_HEADER_BYTES + 8, 8)
+        header = read(0, _HEADER_BYTES)
+        # A header that holds says which frames are of now: it may have been written a moment before the first of them. One that
+        # is damaged says nothing, and they do.
+        salt = header[16:24] if _holds(header) else read(_HEADER_BYTES + 8, 8)
         numbered = enumerate(_frames(read, salt, 0), start=1)
         return max((number for number, frame in numbered if frame.commit), default=0)
 
@@ -119,6 +128,16 @@ def _reading(path: Path) -> Iterator[Read]:
         yield lambda offset, length: os.pread(handle, length, offset)
     finally:
         os.close(handle)
+
+
+def _holds(header: bytes) -> bool:
+    """Say whether the log's header has its checksum."""
+    order: Literal["little", "big"] = "big" if header[:4] == _MAGIC_BIG_ENDIAN else "little"
+    first = second = 0
+    for at in range(0, 24, 8):
+        first = (first + int.from_bytes(header[at : at + 4], order) + second) & 0xFFFFFFFF
+        second = (second + int.from_bytes(header[at + 4 : at + 8], order) + first) & 0xFFFFFFFF
+    return header[24:] == first.to_bytes(4) + second.to_bytes(4)
 
 
 def _frames(read: Read, salt: bytes, after: int) -> Iterator[Frame]:

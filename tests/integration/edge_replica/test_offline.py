@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from tests.integration.edge_local.conftest import LocalSite, config_map
 
 from outrider_playground.waiting import eventually
@@ -164,3 +165,53 @@ async def test_a_file_that_is_taken_away_while_the_agent_runs_is_there_again(sit
         edit(site, TILL, "drifted")
         await healed(site, TILL)
         assert (await site.app("menu"))["revision"] == "r3"
+
+
+@pytest.mark.parametrize(
+    "damaged", ["UPDATE core SET value = zeroblob(9)", "UPDATE progress SET value = zeroblob(9)"]
+)
+async def test_no_hook_runs_twice_where_one_of_two_memories_of_it_is_damaged(
+    site: LocalSite, damaged: str
+) -> None:
+    hook = config_map("migration", schema="2")
+    hook["metadata"]["annotations"] = {"argocd.argoproj.io/hook": "PreSync"}
+    site.hub.desire("shop", hook, never_ready("waits", wave="0"), with_wave(config_map("last", n="1"), "1"))
+    async with site.agent():
+        assert (await site.import_(site.hub.file())).status == 0
+        await eventually(lambda: site.cluster.get("Deployment", "waits", "shop", "apps/v1") is not None, 30)
+    before = site.cluster.get("ConfigMap", "migration", "shop")
+    assert before is not None
+    began = (await operation(site))["startedAt"]
+    change(site.state / "replica.sqlite", damaged)
+    assert (await operation(site))["startedAt"] == began
+    assert site.cluster.get("ConfigMap", "migration", "shop") == before
+
+
+async def operation(site: LocalSite) -> dict[str, Any]:
+    """Start the agent and return what the application's operation says."""
+    async with site.agent():
+        app = await site.until_app("shop", lambda app: app["operation"].get("phase") == "Running")
+        found: dict[str, Any] = app["operation"]
+        return found
+
+
+def never_ready(name: str, wave: str, image: str = "shop/till:broken") -> dict[str, Any]:
+    labels = {"app": name}
+    made: dict[str, Any] = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name},
+        "spec": {
+            "selector": {"matchLabels": labels},
+            "template": {
+                "metadata": {"labels": labels},
+                "spec": {"containers": [{"name": "c", "image": image}]},
+            },
+        },
+    }
+    return with_wave(made, wave)
+
+
+def with_wave(manifest: dict[str, Any], wave: str) -> dict[str, Any]:
+    manifest["metadata"]["annotations"] = {"argocd.argoproj.io/sync-wave": wave}
+    return manifest

@@ -10,10 +10,12 @@ import pytest
 from edge_agent.applications import Selector, Settings, Sync
 from edge_agent.applications.heals import healable, spend
 from edge_agent.applications.inventory import Inventory, older
+from edge_agent.applications.ledger import Ledger
 from edge_agent.applications.progress import Attempt, Progress, read
 from edge_agent.applications.state import State
 from edge_agent.cluster import Key, Kind
 from edge_agent.diff import LiveState, Verdict
+from edge_agent.sync import Run
 from outrider.manifests.tracking import tracked
 
 KEY = Key("", "ConfigMap", "shop", "a")
@@ -150,3 +152,67 @@ def test_an_object_that_is_left_in_peace_is_forgotten() -> None:
     spend([KEY], state, settings, 10.0)
     spend([KEY._replace(name="b")], state, settings, 500.0)
     assert KEY not in state.healed
+
+
+HOOK = Run(Key("batch", "Job", "shop", "migrate"), Kind("batch", "v1", "Job"), "Running", "uid-1")
+
+
+def test_the_core_of_progress_stays_the_same_while_drift_is_healed_again_and_again() -> None:
+    progress = Progress(attempt=Attempt("i", "Succeeded"), operation={"phase": "Succeeded", "startedAt": "1"})
+    before = progress.core(progress.value())
+    for n in range(5):
+        progress.heals = True
+        progress.hooks = progress.hooks.next(f"sync-{n}")
+        for outcome in ("Running", "Succeeded"):
+            progress.attempt = Attempt("i", outcome)
+            progress.operation = {"phase": outcome, "startedAt": str(n)}
+            assert progress.core(progress.value()) == before
+
+
+def test_the_core_of_progress_stays_the_same_while_a_sync_fails_again_and_again() -> None:
+    progress = Progress(attempt=Attempt("i", "Failed", 1))
+    before = progress.core(progress.value())
+    for n in range(2, 5):
+        for outcome in ("Running", "Failed"):
+            progress.attempt = Attempt("i", outcome, n)
+            progress.hooks = progress.hooks.next(f"sync-{n}")
+            assert progress.core(progress.value()) == before
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_sync_that_has_begun_hooks_goes_on_from_the_core_alone(whole: bool) -> None:
+    progress = Progress(
+        attempt=Attempt("i", "Running", 2),
+        operation={"phase": "Running", "startedAt": "2026-11-30T10:00:00Z", "message": "x"},
+        hooks=Ledger("sync-1", {"PreSync migrate": HOOK}),
+        kinds=frozenset({Kind("", "v1", "ConfigMap")}),
+    )
+    core = progress.core(progress.value())
+    again = read({**(progress.value() if whole else {}), **core})
+    assert again is not None
+    assert again.attempt.outcome == "Running"
+    assert again.hooks == progress.hooks
+    assert again.operation is not None
+    assert again.operation["startedAt"] == "2026-11-30T10:00:00Z"
+    assert again.kinds == progress.kinds
+
+
+def test_an_older_whole_does_not_undo_what_the_core_says() -> None:
+    older = Progress(attempt=Attempt("i", "Succeeded"), operation={"phase": "Succeeded", "startedAt": "1"})
+    newer = Progress(
+        attempt=Attempt("j", "Running"),
+        operation={"phase": "Running", "startedAt": "2", "message": "in progress"},
+    )
+    again = read({**older.value(), **newer.core(newer.value())})
+    assert again is not None
+    assert again.attempt == Attempt("j", "Running")
+    assert again.operation == {"phase": "Running", "startedAt": "2", "message": "goes on after a restart"}
+
+
+def test_a_heal_that_a_kill_cut_off_is_no_reason_to_run_hooks() -> None:
+    progress = Progress(
+        attempt=Attempt("i", "Running"), operation={"phase": "Running", "startedAt": "1"}, heals=True
+    )
+    again = read({**progress.value(), **progress.core(progress.value())})
+    assert again is not None
+    assert (again.attempt, again.operation) == (Attempt("i", "Succeeded"), None)
