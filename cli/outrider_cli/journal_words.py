@@ -117,6 +117,11 @@ def _started(detail: Mapping[str, Any], _now: datetime) -> tuple[str, str]:
     return f"the agent started, version {version}" if version else "the agent started", ""
 
 
+def _rebuilt(detail: Mapping[str, Any], _now: datetime) -> tuple[str, str]:
+    why = f" ({detail['why']})" if detail.get("why") else ""
+    return f"the agent's replica lost something{_message(detail)}{why}", freshness.STALE
+
+
 def _revision(detail: Mapping[str, Any], before: str) -> str:
     revision = freshness.short_revision(detail.get("revision"))
     return f"{before}{revision}" if revision else ""
@@ -147,5 +152,6 @@ _WORDS: dict[str, Callable[[Mapping[str, Any], datetime], tuple[str, str]]] = {
     BEGAN: _plain("lost the hub", freshness.STALE),
     ENDED: _plain("reached the hub again"),
     "agent-started": _started,
+    "replica-rebuilt": _rebuilt,
     "gap": _gap,
 }

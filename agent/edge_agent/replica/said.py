@@ -49,7 +49,7 @@ def entries(losses: Iterable[Loss]) -> dict[str, list[dict[str, Any]]]:
     found: dict[str, list[dict[str, Any]]] = {}
     for loss in losses:
         app = "" if loss.what in _NAMELESS else loss.name
-        detail = {"what": loss.what} | ({"why": loss.why} if loss.why else {})
+        detail = {"what": loss.what, "message": _SAID[loss.what]} | ({"why": loss.why} if loss.why else {})
         if detail not in found.setdefault(app, []):
             found[app].append(detail)
     return found

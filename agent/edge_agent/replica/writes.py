@@ -27,9 +27,12 @@ class Writes:
 
     def count(self, size_bytes: int, now_s: float) -> None:
         """Count what was written."""
-        self._advance(now_s)
+        was_spent = self.is_spent(now_s)
         self.today += size_bytes
         self.total += size_bytes
+        if self.is_spent(now_s) and not was_spent:
+            # All was written up to here.
+            self._gathered_at_s = now_s
 
     def recall(self, day: int, size_bytes: int, now_s: float) -> None:
         """Go on from what an earlier process counted, if that is of this day."""
