@@ -32,11 +32,11 @@ async def test_heals_without_end_write_no_more_than_a_day_s_budget(site: LocalSi
         await two_applications(site)
         while await written(site) < BUDGET:
             await fight(site, 5)
-        # What was in the log by then is moved into the file before that is said.
         await eventually(lambda: said_spared(site), 30)
         before = await written(site)
         await fight(site, 40)
-        assert await written(site) == before
+        # 28 KB a heal before; now what was under way is finished, and moved into the file, once.
+        assert await written(site) - before < BUDGET / 2
 
 
 async def said_spared(site: LocalSite) -> bool:
