@@ -121,6 +121,7 @@ class LocalSite:
     folder: Path
     cluster: SimulatedCluster
     hub: Exporter = field(default_factory=Exporter)
+    servers: tuple[str, ...] = (NOWHERE,)
 
     @property
     def state(self) -> Path:
@@ -128,7 +129,7 @@ class LocalSite:
 
     def settings(self, **more: Any) -> Settings:
         return Settings(
-            credentials=self.folder / "shop1.creds", state=self.state, servers=(NOWHERE,),
+            credentials=self.folder / "shop1.creds", state=self.state, servers=self.servers,
             kubeconfig=str(self.folder / "kubeconfig"), **more,
         )  # fmt: skip
 
