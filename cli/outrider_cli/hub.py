@@ -12,6 +12,7 @@ from outrider.bus import BusError, BusSettings, Connection, NoResponders, Reques
 from outrider.bus.services import RequestRefused, ask
 from outrider.codec import MalformedMessage
 from outrider.identity import credentials
+from outrider.names import DEFAULT_POOL
 from outrider.tasks import background
 from outrider_cli.failure import Failed, Refused
 from outrider_cli.finding import Place
@@ -113,7 +114,10 @@ class Hub:
                 await self._connection.pause()
 
     def _explain(self, subject: str, error: Exception) -> str:
-        service = _SERVICES.get(subject.split(".")[1], "service")
+        _, kind, named, *_ = subject.split(".")
+        service = _SERVICES.get(kind, "service")
+        if isinstance(error, NoResponders) and kind == "render" and named != DEFAULT_POOL:
+            return f"nobody serves pool {named!r}: it does not exist, or the hub's {service} does not run at the moment"
         if isinstance(error, NoResponders):
             return f"the hub's {service} does not run at the moment: the log of the hub says why"
         if isinstance(error, RequestTimedOut):

@@ -20,7 +20,7 @@ from outrider import subjects
 from outrider.names import DEFAULT_POOL
 from outrider_cli import completion, freshness
 from outrider_cli.asking import asking
-from outrider_cli.failure import Failed, Refused, Reported, note
+from outrider_cli.failure import Failed, Reported, note
 from outrider_cli.output import Format, emit, objects_option, output_option, styled, table
 from outrider_cli.state_folder import hub_option
 
@@ -225,31 +225,30 @@ def refresh(url: str | None, state: Path | None, output: Format) -> None:
     """
 
     async def refreshed(hub: Hub) -> list[dict[str, Any]]:
-        edges = int((await hub.registry("repo.refresh", url=url)).get("clusters") or 0)
+        asked = await hub.registry("repo.refresh", url=url)
+        edges = int(asked.get("clusters") or 0)
         answers: list[dict[str, Any]] = [{"edges": edges}] if edges else []
-        for pool in _pools(await _all(hub), url):
+        # Nobody but edges may be using it.
+        for pool in asked.get("pools") or ([] if edges else [DEFAULT_POOL]):
             try:
                 answers.append({"pool": pool, **await hub.render(pool, "refresh", url=url)})
-            except Refused:
-                # Nobody but edges may be using it.
-                if not edges:
-                    raise
+            except Failed as error:
+                # One that is away keeps nobody from hearing of the others.
+                answers.append({"pool": pool, "error": error.format_message()})
         return answers
 
     answers = asking(state, refreshed)
     for told in (answer["edges"] for answer in answers if "edges" in answer):
         note(f"{told} {'edge was' if told == 1 else 'edges were'} told to look")
+    refused = [str(answer["error"]) for answer in answers if "error" in answer]
+    if refused and len(refused) == len(answers):
+        raise Failed("; ".join(refused))
+    for reason in refused:
+        note(f"not looked at: {reason}")
     rows = _revisions(answers)
     emit(answers, output, lambda: table(["REPOSITORY", "REVISION", "COMMIT"], rows))
-    if not all(_COMMIT.fullmatch(found) for _, _, found in rows):
+    if refused or not all(_COMMIT.fullmatch(found) for _, _, found in rows):
         raise Reported
-
-
-def _pools(known: list[dict[str, Any]], url: str | None) -> list[str]:
-    """Return the pools to ask. A repository that nobody added is in the default one."""
-    if url is None:
-        return sorted({DEFAULT_POOL, *(str(item.get("pool") or DEFAULT_POOL) for item in known)})
-    return [str(item.get("pool") or DEFAULT_POOL) for item in known if item["url"] == url] or [DEFAULT_POOL]
 
 
 def _revisions(answers: list[dict[str, Any]]) -> list[tuple[str, str, str]]:

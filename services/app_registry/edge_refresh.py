@@ -38,7 +38,10 @@ class EdgeRefresh:
         return [Endpoint("repo-refresh", registry("repo.refresh"), self.refresh)]
 
     async def refresh(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Tell the edges that render from a repository (without `url`: any) to look at it. {url?} -> {clusters: how many were told}."""
+        """Tell the edges that render from a repository (without `url`: any) to look at it. {url?} -> {clusters, pools}.
+
+        `clusters`: how many were told. `pools`: whose renderers are to be asked besides.
+        """
         url = arguments.optional(request, "url", str) or ""
         wanted = self._wanted(url)
         within_s = min(SPREAD_MAX_S, (len(wanted) - 1) / EDGES_PER_S)
@@ -47,7 +50,11 @@ class EdgeRefresh:
             if number % TOLD_AT_ONCE == 0:
                 await asyncio.sleep(0)
         log.info("edges told to fetch", repository=url, clusters=len(wanted))
-        return {"clusters": len(wanted)}
+        return {"clusters": len(wanted), "pools": self._pools(url)}
+
+    def _pools(self, url: str) -> list[str]:
+        names = self._fleet.origins.applications(url) if url else self._fleet.applications.keys()
+        return sorted({record.pool for name in names if (record := self._fleet.source_of(name)) is not None})
 
     def _wanted(self, url: str) -> dict[ClusterName, set[str]]:
         """Return, by cluster, the repositories to look at, by the URLs that it knows them by."""

@@ -20,7 +20,7 @@ from app_registry.placements import Placements
 from app_registry.pools import Pools
 from app_registry.project import Project
 from app_registry.projects import Projects
-from app_registry.sources import Needs, User, WantedSources, needed, wanted
+from app_registry.sources import Needs, User, WantedSources, needed, one_pool, wanted
 from outrider.bus.buckets import Change
 from outrider.codec import MalformedMessage, Message
 from outrider.names import AppName, ClusterName, from_token
@@ -222,6 +222,10 @@ class Fleet:
         if change.key != GATEWAY_LEASE:
             _put(self.pools.presence, change.key, _unpacked(PoolPresenceRecord, change))
         return Touched(self.in_pool(change.key))
+
+    def pool_of(self, app: App) -> str:
+        """Return the pool that renders an application, or would: of several sources, the one that renders them all."""
+        return one_pool([self.origins.origin(model.address) for model in app.source.models])
 
     def in_pool(self, pool: str) -> set[AppName]:
         """Return the applications that a pool renders for."""

@@ -153,10 +153,11 @@ class Operations:
         revisions: dict[str, Any] = {}
         if self._fleet.renders_at_edge(app):
             return revisions
+        pool = self._fleet.pool_of(app)
         for url in app.source.urls:
             origin = self._fleet.origins.origin(url)
             try:
-                answer = await self._of_renderer(origin.pool, "refresh", {"url": origin.repo_url})
+                answer = await self._of_renderer(pool, "refresh", {"url": origin.repo_url})
             except (RequestRefused, BusError) as error:
                 failed.append(f"repository {origin.repo_url} was not looked at: {error}")
             else:

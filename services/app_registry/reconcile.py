@@ -111,7 +111,7 @@ class Reconciler:
         try:
             decision = await self._decide(app, app.intent(project.for_edge(asked)), last)
         except NotLooked as error:
-            waits = f"it stays as its edge rendered it until the hub's renderers have looked: {error}"
+            waits = f"it stays as its edge rendered it until renderers at the hub have looked: {error}"
             await self._conditions.note(app.name, cluster, [Condition(COMPARISON_ERROR, waits)])
             raise
         if decision.content is not None:

@@ -38,11 +38,14 @@ class Returning:
         key = self._fleet.rendering_key(app.name)
         if not key:
             return None
+        pool = self._fleet.pool_of(app)
+        if absence := self._fleet.pools.absence(pool):
+            raise NotLooked(f"they are those of pool {pool!r}, {absence}")
         for url in app.source.urls:
             origin = self._fleet.origins.origin(url)
             asked = {"url": origin.repo_url, "key": key}
             try:
-                await ask(self._connection, render(origin.pool, "refresh"), asked, timeout_s=LOOK_TIMEOUT_S)
+                await ask(self._connection, render(pool, "refresh"), asked, timeout_s=LOOK_TIMEOUT_S)
             except RequestRefused as error:
                 # It has not heard yet that this is wanted.
                 raise BusError(f"{origin.repo_url} was not looked at: {error}") from error

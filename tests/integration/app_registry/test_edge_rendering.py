@@ -138,7 +138,7 @@ async def test_an_application_that_waits_for_the_hub_s_renderers_says_so(served:
     assert at_edge(await next_of(edge))
 
     await served.ask("cluster.update", name="shop1", render="hub")
-    await served.condition("till", "stays as its edge rendered it until the hub's renderers have looked")
+    await served.condition("till", "stays as its edge rendered it until renderers at the hub have looked")
 
     async def look() -> None:
         await served.render(await served.wanted(), bundle("a"))
@@ -226,10 +226,13 @@ async def test_edges_that_render_from_a_repository_are_told_when_it_moves_and_no
     heard = [await commands_of(edge) for edge in (renders, asks)]
 
     for url in (REPOSITORY.removesuffix(".git"), None):
-        assert await served.ask("repo.refresh", url=url) == {"clusters": 1}
+        assert await served.ask("repo.refresh", url=url) == {"clusters": 1, "pools": ["default"]}
         async with asyncio.timeout(10):
             assert await heard[0].get() == ("fetch", {"urls": [REPOSITORY], "within_s": 0})
-    assert await served.ask("repo.refresh", url="https://git.example.com/other.git") == {"clusters": 0}
+    assert await served.ask("repo.refresh", url="https://git.example.com/other.git") == {
+        "clusters": 0,
+        "pools": [],
+    }
     assert heard[1].empty()
 
 

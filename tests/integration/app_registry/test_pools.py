@@ -4,10 +4,12 @@ import asyncio
 
 import pytest
 
+from outrider import subjects
 from outrider.bus import connected
-from outrider.bus.services import RequestRefused
+from outrider.bus.services import Endpoint, RequestRefused, serve
 from outrider.identity import sealing
 from outrider.identity.keys import generate
+from outrider.tasks import background
 
 from .conftest import COMMIT, REPOSITORY, Fleet, application, bundle, eventually
 from .test_clusters import is_let_in
@@ -179,3 +181,30 @@ async def test_a_name_that_could_reach_beyond_its_pool_is_refused(served: Fleet,
         await served.add_pool(name)
     with pytest.raises(RequestRefused, match="sealing_key"):
         await served.add_pool("berlin", sealing_key=b"short")
+
+
+async def test_whoever_renders_an_application_is_asked_about_all_of_its_repositories(served: Fleet) -> None:
+    await served.add_pool("berlin")
+    await served.pool_seen("berlin", online=True)
+    await served.ask("repo.add", url=REPOSITORY, pool="berlin")
+    await served.until(lambda item: item["repositories"] == 1, "pool.get", name="berlin")
+    await served.edge("shop1")
+    await served.ask("app.apply", manifest=two_sources())
+    # The second one is in no pool, and it is the first one's that renders both.
+    for url in (REPOSITORY, OTHER, None):
+        assert await served.ask("repo.refresh", url=url) == {"clusters": 0, "pools": ["berlin"]}
+    asked: list[str] = []
+
+    async def refresh(arguments: dict[str, object]) -> dict[str, object]:
+        asked.append(str(arguments["url"]))
+        return {"revisions": {arguments["url"]: {"HEAD": COMMIT}}}
+
+    endpoint = Endpoint("refresh-berlin", subjects.render("berlin", "refresh"), refresh)
+    async with background(serve(served.renderer, "repo-renderer", "0.1.0", [endpoint]), name="renderer"):
+
+        async def looked() -> bool:
+            answer = await served.ask("app.refresh", name="till")
+            return set(answer["revisions"]) == {REPOSITORY, OTHER}
+
+        await eventually(looked)
+    assert {REPOSITORY, OTHER} == set(asked)

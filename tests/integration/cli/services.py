@@ -369,7 +369,9 @@ class Services:
         return {"items": self.resources[start:end], "next": end if end < len(self.resources) else None}
 
     async def _refresh_edges(self, arguments: dict[str, Any]) -> Any:
-        return {"clusters": self.edges.get(arguments.get("url", ""), 0)}
+        url = arguments.get("url", "")
+        pools = [] if url in self.edges_alone else ["default", *(self.pools if not url else ())]
+        return {"clusters": self.edges.get(url, 0), "pools": pools}
 
     async def _journal(self, arguments: dict[str, Any]) -> Any:
         found = await self._presence({"name": arguments["cluster"]})

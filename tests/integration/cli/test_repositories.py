@@ -90,6 +90,16 @@ async def test_a_repository_is_refreshed_in_the_pool_that_serves_it(
     assert everything[0]["pool"] == "default"
 
 
+async def test_a_pool_that_nobody_serves_keeps_nobody_from_hearing_of_the_others(
+    services: Services, outrider: Outrider
+) -> None:
+    services.pools["berlin"] = {"name": "berlin"}
+    ended = await outrider("repo", "refresh")
+    assert ended.status == 1
+    assert COMMIT in ended.stdout
+    assert "not looked at: nobody serves pool 'berlin': it does not exist, or" in ended.stderr
+
+
 async def test_edges_that_render_from_a_repository_themselves_are_told_to_look(
     services: Services, outrider: Outrider
 ) -> None:
