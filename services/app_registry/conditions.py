@@ -1,7 +1,7 @@
 """Why applications are not at their newest revision, as far as the hub knows: bucket `conditions`, one record an application.
 
-Written when it changes, and not at all while nothing is wrong and the cluster is the same: the record also says where an
-application runs.
+Written when it changes. The record also says where an application runs: there is none as long as nothing is wrong and the
+application names its cluster, as most do.
 """
 
 from collections.abc import Callable, Sequence
@@ -34,9 +34,16 @@ class Conditions:
             for one in conditions
         ]
         record = ConditionsRecord(found, cluster or "")
+        if stored is None and not found and self._is_named(app, cluster):
+            return
         if record != stored:
             await self._bucket.put(token(app), record.pack())
             self._fleet.conditions[app] = record
+
+    def _is_named(self, app: AppName, cluster: ClusterName | None) -> bool:
+        """Whether an application says by itself where it runs."""
+        known = self._fleet.applications.get(app)
+        return known is not None and known.destination.cluster == cluster
 
     async def forget(self, app: AppName) -> None:
         """Drop the record of an application that is gone."""

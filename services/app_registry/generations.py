@@ -9,9 +9,10 @@ signed again.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from sys import intern
 
-from app_registry.desired import Last
+from app_registry.desired import ALIKE_MAX, Last
 from outrider.generations import holdings_digest
 from outrider.identity.signatures import SIGNATURE_BYTES
 from outrider.messages import Desired, Generation
@@ -55,6 +56,16 @@ class _Cluster:
         return max((one.generation for one in self.published.values()), default=NOTHING)
 
 
+@lru_cache(maxsize=ALIKE_MAX)
+def _generation(epoch: int, counter: int) -> Generation:
+    return Generation(epoch, counter)
+
+
+@lru_cache(maxsize=ALIKE_MAX)
+def _alone(cluster: ClusterName) -> tuple[ClusterName, ...]:
+    return (cluster,)
+
+
 class Generations:
     """The index."""
 
@@ -75,7 +86,8 @@ class Generations:
             last = replace(last, uid=b"")
         noted = record.spec.get("status", 0) if record.is_tombstone else 0
         app = AppName(intern(app))
-        of.published[app] = Published(record.generation, seq, len(sealed), last, int(noted))
+        generation = _generation(record.epoch, record.counter)
+        of.published[app] = Published(generation, seq, len(sealed), last, int(noted))
         of.allocated = max(of.allocated, record.generation)
         self._indexed(of, cluster, app)
         return True
@@ -106,7 +118,8 @@ class Generations:
         of.digest = None
         # Settings are at every cluster; nobody asks where.
         if app != SETTINGS and cluster not in self._places.get(app, ()):
-            self._places[app] = (*self._places.get(app, ()), cluster)
+            places = self._places.get(app, ())
+            self._places[app] = (*places, cluster) if places else _alone(cluster)
 
     def get(self, cluster: ClusterName, app: AppName) -> Published | None:
         """Return an application's record on a cluster."""

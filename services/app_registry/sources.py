@@ -9,6 +9,7 @@ itself. A plain directory is rendered once for a thousand shops, and a chart onc
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import lru_cache
 from typing import Any
 
 from outrider.names import DEFAULT_POOL, AppName
@@ -17,6 +18,9 @@ from outrider.rendering.environment import referred
 from outrider.rendering.identity import RenderContext, release
 from outrider.spec.references import APPLICATION
 from outrider.spec.source import ApplicationSource, SourceKind
+
+ALIKE_MAX = 8192
+# Distinct wants that are kept once.
 
 
 @dataclass(frozen=True)
@@ -150,6 +154,12 @@ def needed(rendering: RenderingRecord | None) -> Needs:
     return Needs.RELEASE if rendering.needs_release else Needs.NOTHING
 
 
+@lru_cache(maxsize=ALIKE_MAX)
+def _same(keys: tuple[str, ...]) -> tuple[str, ...]:
+    """Return one object for all applications that want the same."""
+    return keys
+
+
 @dataclass
 class WantedSources:
     """Who wants which rendering. Methods return the keys whose record must be looked at."""
@@ -170,7 +180,7 @@ class WantedSources:
         for key in changed:
             self._records[key] = records[key]
         if records:
-            self._wants[app] = tuple(records)
+            self._wants[app] = _same(tuple(records))
         return changed | self._unused(before)
 
     def _unused(self, keys: Iterable[str]) -> set[str]:

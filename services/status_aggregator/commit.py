@@ -162,7 +162,7 @@ def _put(key: Key, record: StatusRecord | None) -> Put:
 def _record(word: Word | Gone) -> StatusRecord:
     if isinstance(word, Gone):
         return NOTHING
-    return StatusRecord(b"", word.observed_at_ms, word.received_at_ms, word.held.frame)
+    return StatusRecord(b"", word.observed_at_ms, word.received_at_ms, word.known.frame)
 
 
 def _troubled(app: str, record: StatusRecord, refused: Refused) -> StatusRecord:

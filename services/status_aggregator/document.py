@@ -4,6 +4,7 @@ A document comes from an edge, so nothing about it is taken for granted. What th
 change of every application of a fleet: `listed`. The rest is looked at when somebody asks for it: `whole`.
 """
 
+from functools import lru_cache
 from sys import intern
 from typing import Any, Final, NamedTuple, TypeVar, get_args
 
@@ -21,6 +22,7 @@ SYNCS: Final[tuple[str, ...]] = get_args(Sync)
 DOCUMENT_MAX_BYTES = codec.MESSAGE_MAX_BYTES - (16 << 10)
 # With its record's other fields and headers it must still fit into one message.
 MESSAGE_MAX_CHARS = 500
+GENERATIONS_KEPT = 8192
 STATUS_ERROR: Final = "StatusError"
 # The condition of a document that is not the edge's newest, or can't be shown.
 _UNREADABLE = {
@@ -107,5 +109,11 @@ def _message(state: Listed) -> str:
 def _generation(value: Any) -> tuple[int, int] | None:
     match value:
         case [int(epoch), int(counter)]:
-            return epoch, counter
+            return generation(epoch, counter)
     return None
+
+
+@lru_cache(maxsize=GENERATIONS_KEPT)
+def generation(epoch: int, counter: int) -> tuple[int, int]:
+    """Return one object for all generations that are equal: clusters number alike."""
+    return epoch, counter

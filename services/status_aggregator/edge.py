@@ -48,31 +48,25 @@ class Marks(NamedTuple):
 NO_MARKS = Marks()
 
 
-class Held(NamedTuple):
-    """A document that the hub has."""
-
-    digest: bytes
-    # short
-    frame: bytes
-    # see `frames`
-    size_bytes: int
-    marks: Marks
-
-
 class Known(NamedTuple):
-    """One application of an edge."""
+    """One application of an edge, and the newest document of it that came, whatever was announced since."""
 
     announced: bytes
     # short digest of the newest document that the edge has
-    held: Held | None
-    # the newest one that came, whatever was announced since
+    digest: bytes = b""
+    # short, of the document that is held; empty: none is
+    frame: bytes = b""
+    # see `frames`
+    size_bytes: int = 0
+    marks: Marks = NO_MARKS
+    # of the last document that could be taken
     refused: bool = False
     # the announced document can't be held, however often it is sent
 
     @property
     def lacking(self) -> bool:
         """Whether the edge has a document that the hub still needs."""
-        return not self.refused and (self.held is None or self.held.digest != self.announced)
+        return self.digest != self.announced and not self.refused
 
 
 @dataclass(frozen=True)
@@ -97,8 +91,8 @@ class Change(NamedTuple):
     """An application whose document is another one than before."""
 
     app: str
-    before: Held | None
-    after: Held
+    before: Known | None
+    after: Known
     state: Listed | None
     # None: of the cluster's own
 

@@ -22,7 +22,7 @@ from outrider.names import InvalidName, app_name, from_token, token
 from outrider.subjects import CLUSTER
 from status_aggregator import frames
 from status_aggregator.about import listed_of
-from status_aggregator.edge import NO_MARKS, Change, Edge, Folded, Held, Known, Limits, Marks
+from status_aggregator.edge import Change, Edge, Folded, Known, Limits, Marks
 
 RETIRED_FOR_MS = 600_000
 # A batch of an epoch that has been replaced may still be under way this long; later, it is an edge that came back.
@@ -90,6 +90,7 @@ _KINDS = {
     _BatchTooLarge: "batch too large",
 }
 NO_DOCUMENT = "not a status document"
+NOTHING = Known(b"")
 
 
 class _Folding:
@@ -141,28 +142,26 @@ class _Folding:
     def _remove(self, app: str) -> None:
         self.lacking.discard(app)
         self.refused.pop(app, None)
-        known = self.apps.pop(app)
-        self.size_bytes -= known.held.size_bytes if known.held else 0
+        self.size_bytes -= self.apps.pop(app).size_bytes
         self.changes = [change for change in self.changes if change.app != app]
         self.removed.append(app)
 
     def _take(self, entry: StatusEntry, frame: bytes) -> None:
         self.gathered[entry.app] = entry.digest
-        known = self.apps.get(entry.app)
-        if known and not known.lacking and known.announced == entry.digest:
+        known = self.apps.get(entry.app, NOTHING)
+        if known.announced == entry.digest and not known.lacking:
             return
-        held = known.held if known else None
-        refused = False
-        if held is None or held.digest != entry.digest:
+        held, refused = None, False
+        if known.digest != entry.digest:
             try:
-                held = self._hold(entry, frame, held)
+                held = self._held(entry, frame, known)
             except (delta.WrongBase, _BatchTooLarge, delta.TooLarge) as error:
                 self.rejected[_KINDS[type(error)]] += 1
                 # A frame that does not decode may do so when it is sent again; what is too large stays so.
                 if entry.base is None and isinstance(error, delta.TooLarge):
                     refused = True
                     self.refused[entry.app] = _KINDS[type(error)]
-        self._know(entry.app, Known(entry.digest, held, refused))
+        self._know(entry.app, held or known._replace(announced=entry.digest, refused=refused))
 
     def _know(self, app: str, known: Known) -> None:
         # One object for a name that many know.
@@ -172,36 +171,41 @@ class _Folding:
         else:
             self.lacking.discard(app)
 
-    def _hold(self, entry: StatusEntry, frame: bytes, old: Held | None) -> Held | None:
-        """Return the document in an entry; the old one when the entry is a patch against another."""
+    def _held(self, entry: StatusEntry, frame: bytes, old: Known) -> Known | None:
+        """Return an application with the document in an entry; None when the entry is a patch against another than is held."""
         base = None
         if entry.base is not None:
             # Its first bytes may do: what comes out is checked.
-            if old is None or not entry.base or not old.digest.startswith(entry.base):
-                return old
+            if not entry.base or not old.digest.startswith(entry.base):
+                return None
             base = old.frame
-        if self._batch_left <= 0:
-            raise _BatchTooLarge
-        document = frames.received(frame, base, max_bytes=self._limits.document_max_bytes)
-        self._batch_left -= len(document)
-        if delta.short(delta.digest(document)) != entry.digest:
-            raise delta.WrongBase("the digest differs from the announced one")
-        size_bytes = self.size_bytes + len(document) - (old.size_bytes if old else 0)
-        if size_bytes > self._limits.cluster_max_bytes:
-            raise delta.TooLarge(f"{self._limits.cluster_max_bytes} bytes are allowed")
-        self.size_bytes = size_bytes
-        held_frame = frames.hold(document)
+        document = self._document(entry, frame, base, old)
+        held = frames.hold(document)
         try:
             state = listed_of(entry.app, document)
         except MalformedMessage:
             # It is what the edge has, and patches are made against it; what was told of the last good one stays.
             self.rejected[NO_DOCUMENT] += 1
             self.refused[entry.app] = NO_DOCUMENT
-            return Held(entry.digest, held_frame, len(document), old.marks if old else NO_MARKS)
-        held = Held(entry.digest, held_frame, len(document), Marks.of(state))
-        self.changes.append(Change(entry.app, old, held, state))
+            return Known(entry.digest, entry.digest, held, len(document), old.marks)
+        known = Known(entry.digest, entry.digest, held, len(document), Marks.of(state))
+        self.changes.append(Change(entry.app, old if old.frame else None, known, state))
         self.refused.pop(entry.app, None)
-        return held
+        return known
+
+    def _document(self, entry: StatusEntry, frame: bytes, base: bytes | None, old: Known) -> bytes:
+        """Return the document in an entry, within all limits. delta.WrongBase, delta.TooLarge, _BatchTooLarge."""
+        if self._batch_left <= 0:
+            raise _BatchTooLarge
+        document = frames.received(frame, base, max_bytes=self._limits.document_max_bytes)
+        self._batch_left -= len(document)
+        if delta.short(delta.digest(document)) != entry.digest:
+            raise delta.WrongBase("the digest differs from the announced one")
+        size_bytes = self.size_bytes + len(document) - old.size_bytes
+        if size_bytes > self._limits.cluster_max_bytes:
+            raise delta.TooLarge(f"{self._limits.cluster_max_bytes} bytes are allowed")
+        self.size_bytes = size_bytes
+        return document
 
     def settle(self, set_digest: bytes) -> bool:
         """Compare with the edge's set; return whether it is known to be ours. Drops what the edge does not have."""

@@ -24,7 +24,7 @@ from outrider.topology import STATUSES
 from status_aggregator import frames
 from status_aggregator.about import listed_of
 from status_aggregator.bulk import Bulk, delete, put
-from status_aggregator.edge import Edge, Held, Known, Marks
+from status_aggregator.edge import Edge, Known, Marks
 
 CURSOR = "_cursor"
 WRITER = "_writer"
@@ -118,7 +118,7 @@ class Loaded:
 
 
 def _edge(record: EdgeRecord, apps: dict[str, Known]) -> Edge:
-    size_bytes = sum(known.held.size_bytes for known in apps.values() if known.held)
+    size_bytes = sum(known.size_bytes for known in apps.values())
     if not record.heard_at_ms:
         return Edge(apps=apps, size_bytes=size_bytes)
     return Edge(epoch=record.epoch, seq=record.seq, apps=apps, size_bytes=size_bytes)
@@ -165,4 +165,4 @@ def _known(app: str, value: bytes) -> Known | None:
     except MalformedMessage:
         return None
     digest = delta.short(delta.digest(document))
-    return Known(digest, Held(digest, record.frame or frames.hold(document), len(document), marks))
+    return Known(digest, digest, record.frame or frames.hold(document), len(document), marks)

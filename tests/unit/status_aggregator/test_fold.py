@@ -29,11 +29,7 @@ def told(folded: Folded) -> dict[str, Any]:
 
 
 def held(edge: Edge) -> dict[str, Any]:
-    return {
-        app: codec.unpack(frames.unpack(known.held.frame))
-        for app, known in edge.apps.items()
-        if known.held is not None
-    }
+    return {app: codec.unpack(frames.unpack(known.frame)) for app, known in edge.apps.items() if known.frame}
 
 
 def test_the_first_batch_of_an_edge_is_taken_whole() -> None:

@@ -106,9 +106,9 @@ class HubAndEdge(RuleBasedStateMachine):
 
     def held(self) -> dict[str, Any]:
         return {
-            app: codec.unpack(frames.unpack(known.held.frame))
+            app: codec.unpack(frames.unpack(known.frame))
             for app, known in self.edge.apps.items()
-            if known.held is not None
+            if known.frame
         }
 
     def teardown(self) -> None:
