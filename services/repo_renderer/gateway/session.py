@@ -6,6 +6,7 @@ write; which one that is ends with this session, and the first one to ask the ne
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -44,7 +45,6 @@ from outrider.version import VERSION
 from repo_renderer.gateway import checks
 from repo_renderer.gateway.asked import Asked
 from repo_renderer.gateway.bell import heard
-from repo_renderer.gateway.budget import Budget
 from repo_renderer.gateway.presence import Presence
 from repo_renderer.gateway.stores import Stores
 from repo_renderer.gateway.tables import Table, Tables
@@ -76,7 +76,7 @@ class Session:
         self._asked = Asked(pool, self._bell.ring)
         js = JetStream(connection)
         self._presence = Presence(pool, self._turns, self._bell, stores.presence, js)
-        budget = Budget(stores.pool_bytes_per_day, now_s)
+        budget = stores.budget(pool, time.monotonic())
         uploads = Uploads(stores.objects, budget, stores.checking)
         writes = Writes(pool, tables.named[SOURCES], tables.named[RENDERINGS], stores, budget)
         self._reads: dict[str, tuple[type[Message], Handler]] = {

@@ -9,6 +9,7 @@ from outrider.bus.jetstream import JetStream
 from outrider.bus.objects import Objects
 from outrider.topology import ARCHIVE, BUNDLES, POOL_PRESENCE, RENDERINGS
 from repo_renderer.bundles import Bundles
+from repo_renderer.gateway.budget import Budget
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,8 @@ class Stores:
     bundles: Bundles
     pool_bytes_per_day: int
     # that one pool may add
+    budgets: dict[str, Budget] = field(default_factory=dict)
+    # of pools by name, for as long as this process lives: being removed and added again gives nothing back
     checking: asyncio.Lock = field(default_factory=asyncio.Lock)
     # held while a bundle is looked through, of all pools: it takes as much memory as the bundle has
 
@@ -37,3 +40,7 @@ class Stores:
             bundles,
             pool_bytes_per_day,
         )
+
+    def budget(self, pool: str, now_s: float) -> Budget:
+        """Return what a pool has left to add."""
+        return self.budgets.setdefault(pool, Budget(self.pool_bytes_per_day, now_s))

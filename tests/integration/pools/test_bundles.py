@@ -100,3 +100,30 @@ async def test_a_stored_bundle_is_named_by_the_digest_of_what_it_holds(
         record = await site.rendered(await site.want(repository.url, "shop", berlin))
     data = codec.canonical(await site.manifests(record))
     assert delta.digest(data) == record.digest
+
+
+async def test_wherever_a_renderer_is_killed_its_successor_ends_with_the_newest_commit(
+    site: Site, repository: Repository
+) -> None:
+    berlin, rng = await site.add_pool("berlin"), random.Random(11)
+    wanted = await site.want(repository.url, "one", berlin)
+    for number in range(8):
+        text = incompressible(60_000 + number)
+        newest = repository.commit({"one/a.yaml": CONFIG % ("a", text)})
+        async with WanLink("127.0.0.1", site.hub.server.port) as link:
+            link.throttle(400_000)
+            async with site.rendering(berlin, url=f"tls://localhost:{link.port}", **LOCAL):
+                before, enough = link.counters().up.payload_bytes, rng.randrange(1_000, 90_000)
+
+                def is_far_enough(before: int = before, enough: int = enough, newest: str = newest) -> bool:
+                    done = wanted in site.records and site.records[wanted].revision == newest
+                    return done or link.counters().up.payload_bytes - before > enough
+
+                await eventually(is_far_enough, 30)
+                # It says nothing any more.
+                await link.cut()
+    async with site.rendering(berlin, **LOCAL):
+        record = await site.until(wanted, lambda record: record.revision == newest)
+    (manifest,) = await site.manifests(record)
+    assert manifest["data"]["text"] == text
+    assert not record.error
