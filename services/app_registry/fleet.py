@@ -69,6 +69,8 @@ class Fleet:
         self.applications: dict[AppName, App] = {}
         self.damaged: dict[AppName, str] = {}
         # stored applications that this version does not understand, and why
+        self.ended: set[AppName] = set()
+        # those that were deleted: the bucket keeps a marker, where it was not lost
         self.placements = Placements()
         self.origins = Origins()
         self.pools = Pools()
@@ -138,6 +140,10 @@ class Fleet:
         if (known := self.applications.get(name)) is not None and change.revision <= known.revision:
             return Touched()
         app = self._understood(name, change)
+        if change.value is None:
+            self.ended.add(name)
+        else:
+            self.ended.discard(name)
         before = self.applications.pop(name, None)
         if app is not None:
             self.applications[name] = app

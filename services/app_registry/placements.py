@@ -22,6 +22,8 @@ class Placements:
 
     def __init__(self) -> None:
         self.clusters: dict[ClusterName, ClusterRecord] = {}
+        self.removed: set[ClusterName] = set()
+        # those that were registered once: the bucket keeps a marker, where it was not lost
         self.applications: Counter[ClusterName] = Counter()
         # how many are for each cluster
         self._usable: set[ClusterName] = set()
@@ -83,7 +85,10 @@ class Placements:
         for known in (self._by_server, self._draining):
             for key in [key for key in (name, before.server if before else "") if known.get(key) == name]:
                 del known[key]
-        if record is not None:
+        if record is None:
+            self.removed.add(name)
+        else:
+            self.removed.discard(name)
             self.clusters[name] = record
             if DRAINING in record.annotations:
                 self._draining |= {key: name for key in (name, record.server) if key}

@@ -1,6 +1,6 @@
 """Bring what the edges are told in line with what was asked for: one application at a time, from what is true at that moment.
 
-1. A record signed in an epoch that is over is signed again.
+1. A record signed in an epoch that is over is signed again; one that came back from before is ended (`ghosts`).
 2. An application that is being deleted gets a tombstone where it has a record; once all are carried out it is forgotten.
 3. Any other: resolve its destination, ask its project, decide its record (with its bundle, or with its sources where the edge
    renders it), publish it if it differs, then end it where it was before.
@@ -30,6 +30,7 @@ from app_registry.desired import (
 from app_registry.destinations import UnknownDestination
 from app_registry.fleet import Fleet
 from app_registry.generations import Generations
+from app_registry.ghosts import Ghosts
 from app_registry.last_answers import LastAnswers
 from app_registry.projects import NotPermitted
 from app_registry.publisher import Publisher
@@ -59,13 +60,17 @@ class Reconciler:
     ) -> None:
         self._fleet, self._generations = fleet, generations
         self._publisher, self._tombstones, self._conditions = publisher, tombstones, conditions
+        self._ghosts = Ghosts(fleet, generations, publisher, tombstones)
         self._returning, self._answers = returning, answers
         self._applications, self._sources = applications, sources
 
     async def bring_application(self, name: AppName) -> None:
         """Bring one application in line. BusError: try again."""
         for cluster in self._generations.places(name):
-            await self._renew(cluster, name)
+            if self._ghosts.is_one(cluster, name):
+                await self._ghosts.lay(cluster, name)
+            else:
+                await self._renew(cluster, name)
         app = self._fleet.applications.get(name)
         if app is not None and app.deleting:
             await self._remove(app)

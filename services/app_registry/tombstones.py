@@ -50,6 +50,8 @@ class Tombstones:
         self._js, self._fleet, self._generations, self._publisher = js, fleet, generations, publisher
         self._carried_out, self._rng = carried_out, rng
         self._looks: dict[Place, int] = {}
+        self._unproven: set[Place] = set()
+        # those written for an application that is gone already: that it is gone proves nothing of them
         self._queue: WorkQueue[Place] = WorkQueue(
             "tombstone", self._look, concurrent_max=CONCURRENT_MAX, rng=rng
         )
@@ -65,6 +67,8 @@ class Tombstones:
             status = await current(self._js, STATUSES, _status_key(cluster, app))
             content = tombstone(uid, propagation=propagation, status_revision=status.revision)
             await self._publisher.publish(cluster, app, content)
+            if app not in self._fleet.applications:
+                self._unproven.add((cluster, app))
             log.info("application ends", app=app, cluster=cluster, propagation=propagation)
             self._looks.pop((cluster, app), None)
         self._queue.add((cluster, app))
@@ -111,7 +115,8 @@ class Tombstones:
             await self._publisher.purge(cluster, app, published.seq)
 
     async def _is_carried_out(self, cluster: ClusterName, app: AppName, status_revision: int) -> bool:
-        if app not in self._fleet.applications and app not in self._fleet.damaged:
+        known = app in self._fleet.applications or app in self._fleet.damaged
+        if not known and (cluster, app) not in self._unproven:
             # Its record is deleted only after that.
             return True
         status = await current(self._js, STATUSES, _status_key(cluster, app))
@@ -119,6 +124,7 @@ class Tombstones:
 
     def _done(self, cluster: ClusterName, app: AppName) -> None:
         log.info("application ended", app=app, cluster=cluster)
+        self._unproven.discard((cluster, app))
         self._generations.carried_out(cluster, app)
         self._carried_out(app)
         self._queue.add((cluster, app))
