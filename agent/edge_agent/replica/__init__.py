@@ -4,7 +4,7 @@ from edge_agent.replica.bundles import Bundles
 from edge_agent.replica.database import Database, opened
 from edge_agent.replica.errors import ReplicaDamaged, ReplicaUnwritable
 from edge_agent.replica.holdings import Held, Holdings
-from edge_agent.replica.home import Loss
+from edge_agent.replica.losses import Loss
 from edge_agent.replica.progress import Progress
 from edge_agent.replica.renderings import Archived, Rendered, Renderings
 from edge_agent.replica.writes import Writes

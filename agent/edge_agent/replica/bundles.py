@@ -15,7 +15,7 @@ import msgpack
 
 from edge_agent.replica.database import Database
 from edge_agent.replica.errors import ReplicaUnwritable
-from edge_agent.replica.home import Loss
+from edge_agent.replica.losses import Loss
 from edge_agent.replica.tables import CORE, DESIRED, PROGRESS, RENDERED, TWIN, by_prefix, needed_bundles
 from outrider import delta
 

@@ -22,7 +22,8 @@ import structlog
 
 from edge_agent.replica import copies
 from edge_agent.replica.errors import SQLITE_ERRORS, ReplicaDamaged, ReplicaUnwritable, fault
-from edge_agent.replica.home import REBUILDS_MAX, Home, Loss, What
+from edge_agent.replica.home import REBUILDS_MAX, Home
+from edge_agent.replica.losses import Loss, Losses, What
 from edge_agent.replica.room import frames_max, lacking_bytes
 from edge_agent.replica.tables import (
     ARCHIVE,
@@ -37,6 +38,7 @@ from edge_agent.replica.tables import (
     Table,
     Values,
 )
+from edge_agent.replica.trouble import Trouble
 from edge_agent.replica.writes import Writes
 
 log = structlog.get_logger()
@@ -48,10 +50,6 @@ LOG_FRAMES_MAX = 128
 LOG_FRAMES_SHORT = 16
 LOG_SHORT_BYTES = 80 << 10
 # On a disk with little room.
-RETRY_S = 5.0
-RETRY_MAX_S = 300.0
-CALM_S = 30.0
-# A disk that has room for what is small only is still in trouble.
 _WHAT: dict[str, What] = {
     META.name: "numbers",
     DESIRED.name: "copy",
@@ -81,19 +79,16 @@ class Database:
         self._lock = threading.RLock()
         self._clock, self._now_s = clock, now_s
         self.writes = writes or Writes()
-        self.losses: list[Loss] = []
-        self.observers: list[Callable[[Loss], None]] = []
-        # Told of each loss at once, in any thread, inside the lock.
+        self._losses = Losses()
+        self.observers = self._losses.observers
         self.gatherers: list[Callable[[], None]] = []
         # Write what they have gathered.
         self.evictors: list[Callable[[], None]] = []
         # Drop what can be had again.
         self.on_news: Callable[[], None] = _nobody
         # There is something to look after; from any thread.
-        self._trouble = ""
-        self._retry_s, self._failed_at_s = RETRY_S, float("-inf")
+        self._trouble = Trouble()
         self._unmoved = False
-        self._told: set[Loss] = set()
         self._home = Home(path, self.lost, now_s)
         self._home.open()
         # Those with a damaged key are met by no other read.
@@ -109,7 +104,7 @@ class Database:
     @property
     def trouble(self) -> str:
         """Why nothing can be written to the file; empty: the last write went well."""
-        return self._trouble if self.keeps else self._home.why
+        return self._trouble.why if self.keeps else self._home.why
 
     @property
     def is_sparing(self) -> bool:
@@ -184,15 +179,16 @@ class Database:
 
     def drop(self, table: Table, keys: list[bytes]) -> None:
         """Drop rows that are damaged, by their keys' bytes, and take in that they are lost."""
-        losses = [Loss(_WHAT[table.name], key.decode(errors="replace")) for key in keys]
+        is_dropped = True
         try:
             self.write(lambda connection: table.drop(connection, keys), room=None)
         except ReplicaUnwritable:
-            # They are met again at each read, and told once.
-            losses = [loss for loss in losses if loss not in self._told]
-            self._told.update(losses)
-        for loss in losses:
-            self.lost(loss)
+            is_dropped = False
+        with self._lock:
+            for key in keys:
+                loss = Loss(_WHAT[table.name], key.decode(errors="replace"))
+                self._losses.add(loss, once=not is_dropped)
+        self.on_news()
 
     def meta(self, key: str, default: int = 0) -> int:
         """Return a stored number; the default where there is none that holds."""
@@ -205,22 +201,22 @@ class Database:
         """Store a number."""
         self.write(lambda connection: META.put(connection, key, value))
 
+    @property
+    def losses(self) -> list[Loss]:
+        """What was lost and is not seen to yet."""
+        return self._losses.waiting
+
     def lost(self, loss: Loss) -> None:
         """Take in that something of it is not believed any more."""
         with self._lock:
-            if loss in self._told:
-                return
-            log.warning("replica lost something", what=loss.what, name=loss.name, reason=loss.why)
-            self.losses.append(loss)
-            for observer in self.observers:
-                observer(loss)
-        self.on_news()
+            is_new = self._losses.add(loss)
+        if is_new:
+            self.on_news()
 
     def take_losses(self) -> list[Loss]:
         """Return what was lost since the last call."""
         with self._lock:
-            found, self.losses = self.losses, []
-        return found
+            return self._losses.take()
 
     def settle(self) -> None:
         """Have what was committed so far on the medium: a power cut loses none of it. ReplicaUnwritable."""
@@ -267,7 +263,7 @@ class Database:
                 waits_s.append(return_s)
             if self._unmoved:
                 self.checkpoint()
-            if self._trouble and self.keeps:
+            if self._trouble.why and self.keeps:
                 waits_s.append(self._try_again())
         if self.writes.due_in_s(self._clock()) <= 0:
             self.write_gathered()
@@ -334,8 +330,7 @@ class Database:
     def _committed(self) -> None:
         if not self.keeps:
             return
-        if self._now_s() - self._failed_at_s >= CALM_S:
-            self._trouble, self._retry_s = "", RETRY_S
+        self._trouble.succeeded(self._now_s())
         home = self._home
         home.wal.look()
         if home.wal.frames >= frames_max(home.path, LOG_FRAMES_MAX, LOG_FRAMES_SHORT):
@@ -354,9 +349,7 @@ class Database:
         return ReplicaUnwritable(str(error))
 
     def _fails(self, why: str) -> None:
-        is_new, self._trouble = not self._trouble, why
-        self._failed_at_s = self._now_s()
-        if is_new:
+        if self._trouble.failed(why, self._now_s()):
             log.warning("replica not written", reason=why, path=str(self._home.path))
             self.on_news()
 
@@ -364,11 +357,10 @@ class Database:
         """See whether it can be written to again; return when to look next."""
         with suppress(ReplicaUnwritable), self.transaction() as connection:
             self._note_written(connection)
-        if not self._trouble:
-            self.on_news()
-            return 0.0
-        self._retry_s = min(2 * self._retry_s, RETRY_MAX_S)
-        return self._retry_s
+        if self._trouble.why:
+            return self._trouble.try_again_in_s()
+        self.on_news()
+        return 0.0
 
     def _note_written(self, connection: sqlite3.Connection, ahead_bytes: int = 0) -> None:
         META.put(connection, _DAY, self.writes.day)

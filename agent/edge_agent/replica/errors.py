@@ -8,8 +8,8 @@ import sqlite3
 from typing import Literal
 
 Fault = Literal["damaged", "unwritable", "busy", "bug"]
-SQLITE_ERRORS = (sqlite3.Error, UnicodeDecodeError)
-"""The second where a message of SQLite quotes what is no text any more."""
+SQLITE_ERRORS = (sqlite3.Error, UnicodeDecodeError, MemoryError)
+"""The second where a message of SQLite quotes what is no text any more, the third where a length is damaged."""
 
 
 class ReplicaUnwritable(OSError):
@@ -53,7 +53,7 @@ _UNWRITABLE = {
 
 def fault(error: Exception) -> Fault:
     """Return what an error of SQLite means for the replica."""
-    if isinstance(error, UnicodeDecodeError):
+    if isinstance(error, UnicodeDecodeError | MemoryError):
         return "damaged"
     code = getattr(error, "sqlite_errorcode", None)
     if code is None:

@@ -13,15 +13,13 @@ from pathlib import Path
 
 from edge_agent.replica import copies, first_page, old_schema, tables
 from edge_agent.replica.errors import SQLITE_ERRORS, ReplicaDamaged, ReplicaUnwritable, fault
-from edge_agent.replica.reading import as_text, readable
+from edge_agent.replica.reading import VALUE_MAX_BYTES, as_text, readable
 from edge_agent.replica.salvage import fill
 
 Fill = Callable[[sqlite3.Connection], None]
 
 LOG_KEPT_BYTES = 1 << 20
 # The log is used again and again; a transaction that was larger gives the rest back.
-VALUE_MAX_BYTES = 128 << 20
-# Far above any bundle: a length that is damaged is not believed.
 BUSY_TIMEOUT_S = 5.0
 
 

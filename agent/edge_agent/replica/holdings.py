@@ -15,7 +15,7 @@ import msgpack
 from edge_agent.replica.bundles import Bundles
 from edge_agent.replica.database import Database
 from edge_agent.replica.errors import ReplicaUnwritable
-from edge_agent.replica.home import Loss
+from edge_agent.replica.losses import Loss
 from edge_agent.replica.tables import DESIRED, META, RENDERED, TWIN, Values
 from outrider.generations import holdings_digest
 from outrider.messages import Desired, Generation

@@ -8,7 +8,6 @@ import sqlite3
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -16,6 +15,7 @@ import structlog
 
 from edge_agent.replica import file
 from edge_agent.replica.errors import SQLITE_ERRORS, ReplicaDamaged, ReplicaUnwritable
+from edge_agent.replica.losses import Loss
 from edge_agent.replica.salvage import fill
 from edge_agent.replica.wal import Wal, commits
 
@@ -24,36 +24,11 @@ log = structlog.get_logger()
 Where = Literal["file", "copy", "memory"]
 """`copy`: what it holds is in a file that can't be written to, and what is written is refused, since a restart would begin with that."""
 
-What = Literal[
-    "file",
-    "newest",
-    "record",
-    "copy",
-    "progress",
-    "core",
-    "rendering",
-    "archive",
-    "hold",
-    "journal",
-    "numbers",
-    "bundle",
-]
-"""`copy`: one of a record's two; `newest`: what was written last, by the end of its log."""
-
 REBUILDS_MAX = 3
 REBUILDS_WITHIN_S = 3600.0
 # A medium that loses what is written to it is not written to for ever.
 RETURN_AFTER_S = 5.0
 RETURN_AFTER_MAX_S = 300.0
-
-
-@dataclass(frozen=True, slots=True)
-class Loss:
-    """Something of the replica that was not as it was written, and is not believed. `name`: the application's, or a digest."""
-
-    what: What
-    name: str = ""
-    why: str = ""
 
 
 class Home:

@@ -18,6 +18,8 @@ from edge_agent.replica.errors import SQLITE_ERRORS
 
 log = structlog.get_logger()
 
+VALUE_MAX_BYTES = 128 << 20
+# Far above any bundle: a length that is damaged is not believed.
 COPY_MAX_BYTES = 64 << 20
 # A larger file is read in place.
 
@@ -83,6 +85,7 @@ def _copy(path: Path, stack: ExitStack) -> Path:
 def _opened(uri: str, stack: ExitStack) -> sqlite3.Connection:
     connection = stack.enter_context(closing(sqlite3.connect(uri, uri=True, timeout=1)))
     connection.text_factory = as_text
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, VALUE_MAX_BYTES)
     connection.execute("PRAGMA locking_mode = EXCLUSIVE")
     connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     return connection

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from edge_agent.replica.home import Loss
+from edge_agent.replica.losses import Loss
 
 NAMES_MAX = 10
 # In one sentence: the journal has them all.
