@@ -1,42 +1,76 @@
-"""From a commit that is announced to a hub that knows every cluster to run it."""
+"""From a commit that is announced to a hub that has written down that every cluster runs it."""
 
 import asyncio
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.fleet import PROCESSES, many_edges
-from benchmarks.hub import application, apply_all, documents, hub_with, until_healthy, workload
+from benchmarks.fleet import PROCESSES, many_edges, watching
+from benchmarks.hub import application, apply_all, documents, hub_with, until_counted, workload
 from benchmarks.measure import Measurement, spread
-from outrider import subjects
-from outrider.bus.services import ask
-from outrider_playground.demo.hub import Hub
+from outrider.bus.buckets import Change
+from outrider.records import StatusRecord
+from outrider_playground.waiting import eventually
+from status_aggregator.records import Key
+from status_aggregator.rows import Seen
 
 COMMITS = 5
-LOOKS_EVERY_S = 0.1
-# Each look costs the hub as much as some applications do; every figure may be too high by this.
+WITHIN_S = 300.0
+STARTS_A_SECOND = 150
 
 
 def _files(tag: str) -> dict[str, str]:
     return {"app/all.yaml": documents(workload("app", f"registry.example.com/app:{tag}"))}
 
 
+@dataclass
+class Arrived:
+    """When the hub wrote down, cluster by cluster, that it is at a revision."""
+
+    revision: str = ""
+    synced_at_s: dict[Key, float] = field(default_factory=dict)
+    healthy_at_s: dict[Key, float] = field(default_factory=dict)
+
+    def begin(self, revision: str) -> None:
+        """Wait for another revision."""
+        self.revision = revision
+        self.synced_at_s.clear()
+        self.healthy_at_s.clear()
+
+    def take(self, key: Key, change: Change) -> None:
+        """Take in what was written."""
+        if not key.app or key.app.startswith("$") or change.value is None:
+            return
+        reported = Seen.of(StatusRecord.unpack(change.value)).reported
+        if (reported.revision, reported.sync) == (self.revision, "Synced"):
+            now_s = time.monotonic()
+            self.synced_at_s.setdefault(key, now_s)
+            if reported.health == "Healthy":
+                self.healthy_at_s.setdefault(key, now_s)
+
+
 async def converge(folder: Path, clusters: int, module: str = "light_agents") -> Measurement:
-    """Measure, cluster by cluster, when the hub says Synced at the commit; Healthy, after simulated start-up, apart."""
+    """Measure, cluster by cluster, when the hub knows Synced at the commit; Healthy, after simulated start-up, apart."""
     names = [f"edge-{n:04d}" for n in range(clusters)]
-    async with hub_with(folder, _files("1.0")) as (hub, repository), many_edges(hub, folder, names, module):
+    options = ("--start-over", str(clusters / STARTS_A_SECOND)) if module == "light_edges" else ()
+    arrived = Arrived()
+    synced: list[float] = []
+    healthy: list[float] = []
+    async with (
+        hub_with(folder, _files("1.0")) as (hub, repository),
+        many_edges(hub, folder, names, module, *options),
+        watching(hub, arrived.take),
+    ):
         await apply_all(hub, [application(f"app-{name}", name, repository.url, "app") for name in names])
-        await until_healthy(hub, clusters, within_s=300)
-        synced: list[float] = []
-        healthy: list[float] = []
+        await until_counted(hub, clusters, WITHIN_S)
         for n in range(COMMITS):
-            revision = await asyncio.to_thread(repository.commit, _files(f"1.{n + 1}"), "bump")
-            announced = time.monotonic()
-            async with asyncio.TaskGroup() as tasks:
-                refresh = {"url": repository.url}
-                tasks.create_task(
-                    ask(hub.connection, subjects.render("default", "refresh"), refresh), name="announce"
-                )
-                tasks.create_task(_watch(hub, revision, announced, clusters, synced, healthy), name="watch")
+            arrived.begin(await asyncio.to_thread(repository.commit, _files(f"1.{n + 1}"), "bump"))
+            announced_s = time.monotonic()
+            await hub.refresh(repository.url)
+            await eventually(lambda: len(arrived.healthy_at_s) == clusters, WITHIN_S)
+            await until_counted(hub, clusters, WITHIN_S)
+            synced += [at_s - announced_s for at_s in arrived.synced_at_s.values()]
+            healthy += [at_s - announced_s for at_s in arrived.healthy_at_s.values()]
         return Measurement(
             f"converge-{clusters}",
             {
@@ -52,24 +86,5 @@ async def converge(folder: Path, clusters: int, module: str = "light_agents") ->
                 "gc_threshold": 100_000,
                 "tls": "1.3",
                 "pods_start_after_s": 0.2,
-                "looks_every_s": LOOKS_EVERY_S,
             },
         )
-
-
-async def _watch(
-    hub: Hub, revision: str, announced: float, clusters: int, synced: list[float], healthy: list[float]
-) -> None:
-    seen: dict[str, set[str]] = {"synced": set(), "healthy": set()}
-    while len(seen["healthy"]) < clusters:
-        for item in await hub.applications():
-            if item["revision"] != revision or item["sync"] != "Synced":
-                continue
-            now = time.monotonic() - announced
-            if item["name"] not in seen["synced"]:
-                seen["synced"].add(item["name"])
-                synced.append(now)
-            if item["health"] == "Healthy" and item["name"] not in seen["healthy"]:
-                seen["healthy"].add(item["name"])
-                healthy.append(now)
-        await asyncio.sleep(LOOKS_EVERY_S)
