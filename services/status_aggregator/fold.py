@@ -209,9 +209,9 @@ class _Folding:
 
     def settle(self, set_digest: bytes) -> bool:
         """Compare with the edge's set; return whether it is known to be ours. Drops what the edge does not have."""
-        if _digest_of({app: known.announced for app, known in self.apps.items()}) == set_digest:
+        if _digest_of({app: known.announced for app, known in self.apps.items()}).startswith(set_digest):
             return True
-        if _digest_of(self.gathered) != set_digest:
+        if not _digest_of(self.gathered).startswith(set_digest):
             return False
         for app in [app for app in self.apps if app not in self.gathered and app != CLUSTER]:
             self._remove(app)

@@ -13,8 +13,8 @@ REQUEST_ID_MAX_CHARS = 64
 
 READS_BRIEF = 1
 # The hub reads `StatusBatch.brief`.
-BASE_BYTES = 2
-# Of a base's digest in a brief batch.
+BASE_BYTES, SET_BYTES = 2, 4
+# Of a base's digest in a brief batch, and of the set's.
 
 
 class Generation(NamedTuple):
@@ -145,9 +145,10 @@ class StatusBatch(Message):
     # of the replica: another one after it was rebuilt
     seq: int
     observed_at_ms: int
-    # Unix time by the edge's clock
+    # Unix time by the edge's clock; below zero: so long after the epoch
     set_digest: bytes
-    # over (application, document digest) of all documents, after this batch; empty: others follow before the set is whole
+    # over (application, document digest) of all documents, after this batch, or its first bytes; empty: others follow before the set
+    # is whole
     entries: list[Any] = field(default_factory=list)
     # [application token, short digest, base short digest or None, frame or None]; a frame of None: the document is gone
     frame: bytes = b""
@@ -156,28 +157,36 @@ class StatusBatch(Message):
     def brief(self) -> "StatusBatch":
         """Return the batch as short as a hub reads it that said READS_BRIEF.
 
-        Bases are named by their first bytes, since what comes out is checked by its digest. What entries have in common is said once.
+        Bases are named by their first bytes, since what comes out is checked by its digest; so is the set, which every heartbeat tells
+        wholly. The time counts from the epoch, and what entries have in common is said once.
         """
         entries = [
             [app, digest, base and base[:BASE_BYTES], frame] for app, digest, base, frame in self.entries
         ]
         packed = codec.pack(entries)
         frame = delta.compress(packed)
-        if len(frame) < len(packed):
-            return dataclasses.replace(self, entries=[], frame=frame)
-        return dataclasses.replace(self, entries=entries)
+        is_shorter = len(frame) < len(packed)
+        return dataclasses.replace(
+            self,
+            observed_at_ms=min(self.epoch - self.observed_at_ms, 0) or self.observed_at_ms,
+            set_digest=self.set_digest[:SET_BYTES],
+            entries=[] if is_shorter else entries,
+            frame=frame if is_shorter else b"",
+        )
 
     def with_entries(self) -> "StatusBatch":
-        """Return the batch with its entries as they are; MalformedMessage if they can't be read."""
-        if not self.frame:
-            return self
-        try:
-            entries = codec.unpack(delta.decompress(self.frame, max_bytes=codec.MESSAGE_MAX_BYTES))
-        except (delta.WrongBase, delta.TooLarge) as error:
-            raise MalformedMessage(f"StatusBatch.frame: {error}") from error
-        if not isinstance(entries, list):
-            raise MalformedMessage("StatusBatch.frame: not a list of entries")
-        return dataclasses.replace(self, entries=entries, frame=b"")
+        """Return the batch with its time and its entries as they are; MalformedMessage if they can't be read."""
+        at_ms, entries = self.observed_at_ms, self.entries
+        if at_ms < 0:
+            at_ms = self.epoch - at_ms
+        if self.frame:
+            try:
+                entries = codec.unpack(delta.decompress(self.frame, max_bytes=codec.MESSAGE_MAX_BYTES))
+            except (delta.WrongBase, delta.TooLarge) as error:
+                raise MalformedMessage(f"StatusBatch.frame: {error}") from error
+            if not isinstance(entries, list):
+                raise MalformedMessage("StatusBatch.frame: not a list of entries")
+        return dataclasses.replace(self, observed_at_ms=at_ms, entries=entries, frame=b"")
 
 
 class StatusEntry(NamedTuple):

@@ -104,15 +104,20 @@ def test_a_brief_batch_that_holds_no_entries_is_refused_by_one_error(frame: byte
         StatusBatch(1, 1, 1, b"", frame=frame).with_entries()
 
 
-def test_a_brief_batch_says_what_the_batch_says() -> None:
+@pytest.mark.parametrize("after_ms", [0, 1, 3_000_000_000_000, -1, -86_400_000])
+def test_a_brief_batch_says_what_the_batch_says(after_ms: int) -> None:
     entries = [
         [f"app{n}", bytes([n]) * 8, None if n % 2 else bytes([n + 1]) * 8, b"x" * n] for n in range(40)
     ]
     entries.append(["gone", b"", None, None])
-    batch = StatusBatch(1, 1, 1, b"digest", entries)
+    batch = StatusBatch(1_796_000_000_000, 1, 1_796_000_000_000 + after_ms, b"digest", entries)
     brief = StatusBatch.unpack(batch.brief().pack())
     assert len(brief.pack()) < len(batch.pack())
-    for sent, read in zip(batch.entries, brief.with_entries().entries, strict=True):
+    known = brief.with_entries()
+    assert (known.epoch, known.seq, known.observed_at_ms) == (batch.epoch, 1, batch.observed_at_ms)
+    assert batch.set_digest.startswith(known.set_digest)
+    assert known.set_digest
+    for sent, read in zip(batch.entries, known.entries, strict=True):
         assert [*read[:2], read[3]] == [*sent[:2], sent[3]]
         assert (read[2] is None) == (sent[2] is None)
         assert (sent[2] or b"").startswith(read[2] or b"")

@@ -320,7 +320,7 @@ class Connection:
     @asynccontextmanager
     async def _session(self, server: str, patience_s: float) -> AsyncIterator[Client]:
         """One client, from connect to close, with all subscriptions."""
-        client = Client()
+        client = nats_client.AskingClient()
         try:
             await nats_client.within(patience_s + 2, self._open(client, server, patience_s))
             self._client = client
