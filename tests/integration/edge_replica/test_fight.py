@@ -43,6 +43,10 @@ async def said_spared(site: LocalSite) -> bool:
     return "every quarter of an hour" in await said(site, "ReplicaWritesSpared")
 
 
+async def has_history(site: LocalSite, revisions: list[str]) -> bool:
+    return [entry["revision"] for entry in (await site.app("till"))["history"]] == revisions
+
+
 async def test_what_was_gathered_is_written_when_the_agent_ends_and_what_matters_at_once(
     site: LocalSite,
 ) -> None:
@@ -57,6 +61,6 @@ async def test_what_was_gathered_is_written_when_the_agent_ends_and_what_matters
     async with site.agent():
         kinds = [line.split()[2] for line in (await site.done("journal")).splitlines()[1:]]
         assert "drift" in kinds
-        assert [entry["revision"] for entry in (await site.app("till"))["history"]] == ["r2", "r3"]
+        await eventually(lambda: has_history(site, ["r2", "r3"]))
         edit(site, TILL, "drifted")
         await eventually(lambda: site.live("till") == {"coin": "2"}, 30)
