@@ -70,8 +70,13 @@ async def chaos(fleet: Fleet, seed: int, seconds: float, say: Say) -> None:
         say(f"healing after {count} steps")
         for part in (links, hubs, sites, commits):
             await part.heal(world)
-        async with asyncio.timeout(AGREE_WITHIN_S):
-            await people.until_done()
+        try:
+            async with asyncio.timeout(AGREE_WITHIN_S):
+                await people.until_done()
+        except TimeoutError:
+            raise Disagreement(
+                [f"{name}: the hub does not take it: {why}" for name, why in people.refusals.items()]
+            ) from None
     say("comparing")
     leftovers = frozenset(world.leftovers)
     await agree(fleet, world.wanted, leftovers=leftovers, within_s=AGREE_WITHIN_S, say=say)
