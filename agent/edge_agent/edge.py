@@ -122,10 +122,10 @@ class Edge:
         self.allowance = Allowance(settings.link, clock, replica.database, self.about)
         connection.knock_every_s = self.allowance.knock_every_s
         sender = JournalSender(connection, self.name, replica.journal, time.monotonic)
-        self._outbox = Outbox(replica.epoch)
+        self._outbox = Outbox(replica.epoch, is_whole=replica.holdings.is_whole)
         self.outbound = Outbound(
             connection, self.name, self._outbox, sender, self.allowance, self._expected, clock, rng,
-            settings.outbound, self.about.refresh,
+            settings.outbound, self.about.refresh, self._on_acknowledged,
         )  # fmt: skip
         self.inbound = Inbound(
             connection, self.name, self.hub_keys, replica.holdings, replica.bundles, self.allowance,
@@ -135,6 +135,10 @@ class Edge:
         self.upkeep = upkeep.Upkeep(replica.database, replica.journal, self.about, self, clock)
         self.link_turned_at = self.now()
         # since when the link is up, or down
+        self._ended: dict[AppName, Generation] = {}
+        # tombstones that were carried out, which the replica keeps until the hub knows
+        self._known_gone: set[AppName] = set()
+        # those of them that it knows of
         self._workloads: Workloads | None = None
         self._rendering: RendersHere = RendersNothing()
 
@@ -148,8 +152,9 @@ class Edge:
         self.outbound.document(app, document)
 
     def on_removed(self, app: str, generation: tuple[int, int]) -> None:
-        """An application's removal was carried out."""
-        self.replica.holdings.forget(AppName(app), Generation(*generation))
+        """An application's removal was carried out. ReplicaUnwritable: it must be said again."""
+        self.replica.holdings.end(AppName(app), Generation(*generation))
+        self._ended[AppName(app)] = Generation(*generation)
         self.recorder.removed(app)
         self.outbound.removed(app)
 
@@ -197,7 +202,7 @@ class Edge:
         """Keep the link. Ends only by cancellation or by the first loop that fails."""
         resync = Resync(
             self.connection, self.name, self.replica.holdings, self.inbound, self.allowance, self._rng,
-            on_answer=self._on_hub,
+            on_answer=self._on_hub, on_step=self.outbound.in_step,
         )  # fmt: skip
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.inbound.run(), name="inbound")
@@ -214,13 +219,25 @@ class Edge:
         self.connection.return_window_s = max(RETURN_WINDOW_S, answer.window_ms / 1000)
         self._outbox.is_brief = answer.reads >= READS_BRIEF
 
+    def _on_acknowledged(self, gone: list[AppName]) -> None:
+        """Drop the tombstones that have served; one that can't be dropped yet is tried again with the next batch."""
+        self._known_gone |= self._ended.keys() & set(gone)
+        for app in list(self._known_gone):
+            with suppress(ReplicaUnwritable):
+                self.replica.holdings.forget(app, self._ended[app])
+                self._known_gone.discard(app)
+                del self._ended[app]
+
     def _on_accepted(self, held: Held) -> None:
+        self._ended.pop(held.app, None)
+        self._known_gone.discard(held.app)
         self.outbound.trouble(held.app, None)
         if self._workloads is not None:
             self._hand_over(held, self._workloads)
 
     def begin_again(self) -> None:
         """Ask the hub for all that there is, from nothing on."""
+        self.outbound.begin_again()
         self.inbound.begin_again()
 
     def fetch_again(self, digest: bytes) -> bool:
@@ -261,6 +278,9 @@ class Edge:
         elif record.digest == NO_BUNDLE:
             self._rendering.want(held.app, record)
             self.rendered(held.app)
+        elif held.is_ended:
+            self._ended[held.app] = held.generation
+            self.outbound.removed(held.app)
         elif record.digest is None:
             self._rendering.forget(held.app)
             workloads.remove(
@@ -276,7 +296,7 @@ class Edge:
 
     def _expected(self) -> set[AppName]:
         # With those that are being removed: what is left out of a whole batch counts as gone.
-        return {held.app for held in self.replica.holdings.all()} - {subjects.SETTINGS}
+        return {held.app for held in self.replica.holdings.all()} - self._ended.keys() - {subjects.SETTINGS}
 
 
 def _rfc3339(unix_s: float) -> str:

@@ -44,13 +44,19 @@ def _nothing() -> None:
     pass
 
 
+def _of_none(apps: list[AppName]) -> None:
+    pass
+
+
 @dataclass
 class _Sent:
     size_bytes: int = 0
 
 
 class Outbound:
-    """The way up. `on_heartbeat` is told before one is sent: what is only told in passing goes with it."""
+    """The way up. `on_heartbeat` is told before one is sent: what is only told in passing goes with it. `on_acknowledged` hears of
+    each batch that the hub has stored, and which applications it knows to be gone by it.
+    """
 
     def __init__(
         self,
@@ -64,11 +70,13 @@ class Outbound:
         rng: random.Random,
         settings: OutboundSettings,
         on_heartbeat: Callable[[], None] = _nothing,
+        on_acknowledged: Callable[[list[AppName]], None] = _of_none,
     ) -> None:
         self._connection, self._cluster = connection, cluster
         self._outbox, self._journal, self._allowance = outbox, journal, allowance
         self._expected, self._clock, self._rng, self._settings = expected, clock, rng, settings
-        self._on_heartbeat = on_heartbeat
+        self._on_heartbeat, self._on_acknowledged = on_heartbeat, on_acknowledged
+        self._is_in_step = False
         self._wake = asyncio.Event()
         self._troubles: dict[AppName, dict[str, Any]] = {}
         self._heartbeat_at_s = 0.0
@@ -123,6 +131,18 @@ class Outbound:
         """The hub asks for whole documents."""
         self._outbox.resend(apps)
         self._wake.set()
+
+    def begin_again(self) -> None:
+        """Something of the replica was lost: what is here is not all there is, until the hub has said so."""
+        self._outbox.is_whole = self._is_in_step = False
+
+    def in_step(self) -> None:
+        """The replica has all that the hub had for this cluster."""
+        self._is_in_step = True
+        if not self._outbox.is_whole:
+            # Once all have a document, the set goes up.
+            self._heartbeat_at_s = 0.0
+            self._wake.set()
 
     async def run(self) -> None:
         """Send until cancelled."""
@@ -191,6 +211,8 @@ class Outbound:
         urgent_only = lane is Lane.HEALTH and self._allowance.wait_s(Lane.STATE) > 0
         if not self._outbox.is_dirty:
             self._on_heartbeat()
+        if not self._outbox.is_whole and self._is_in_step:
+            self._outbox.is_whole = not self._expected() - self._outbox.known
         max_bytes = min(self._settings.batch_max_bytes, self._allowance.part_bytes(self._allowance.up))
         sending = self._outbox.take(round(self._clock() * 1000), max_bytes, urgent_only=urgent_only)
         try:
@@ -201,8 +223,9 @@ class Outbound:
             return
         pause_s = self._settings.heartbeat_s * self._rng.uniform(0.8, 1.0)
         self._heartbeat_at_s = asyncio.get_running_loop().time() + pause_s
-        self._outbox.acknowledged(sending)
+        gone = self._outbox.acknowledged(sending)
         self.acknowledged_at_s = self._clock()
+        self._on_acknowledged(gone)
 
     async def _send_journal(self) -> None:
         try:

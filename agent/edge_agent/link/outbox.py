@@ -39,6 +39,8 @@ class Outbox:
     epoch: int
     is_brief: bool = False
     # whether the hub reads brief batches
+    is_whole: bool = True
+    # whether an application without a document here is none of this cluster's: what a set leaves out counts as gone
     _documents: dict[AppName, _Document] = field(default_factory=dict)
     _dirty: dict[AppName, None] = field(default_factory=dict)
     # in the order of their first change
@@ -125,7 +127,8 @@ class Outbox:
             entries.append(entry)
             documents[app] = packed
         self._seq += 1
-        set_digest = self.set_digest() if len(documents) == len(self._dirty) else b""
+        is_last = self.is_whole and len(documents) == len(self._dirty)
+        set_digest = self.set_digest() if is_last else b""
         batch = StatusBatch(self.epoch, self._seq, now_ms, set_digest, entries)
         return Sending(batch.brief() if self.is_brief and entries else batch, documents)
 
@@ -136,8 +139,9 @@ class Outbox:
         sent = delta.Delta.between(known.packed, known.acknowledged)
         return [token(app), known.digest, sent.base, sent.frame], known.packed
 
-    def acknowledged(self, sending: Sending) -> None:
-        """The hub has stored the batch: later patches are made against it."""
+    def acknowledged(self, sending: Sending) -> list[AppName]:
+        """The hub has stored the batch: later patches are made against it. Return the applications that it knows to be gone."""
+        gone: list[AppName] = []
         for app, packed in sending.documents.items():
             known = self._documents.get(app)
             if known is not None and packed is not None:
@@ -145,4 +149,7 @@ class Outbox:
             if (known.packed if known is not None else None) == packed:
                 self._dirty.pop(app, None)
                 self._urgent.pop(app, None)
-                self._gone.discard(app)
+                if packed is None:
+                    self._gone.discard(app)
+                    gone.append(app)
+        return gone

@@ -19,7 +19,6 @@ from edge_agent.replica import Holdings, ReplicaUnwritable
 from outrider import subjects
 from outrider.bus import BusError, Connection, RequestTimedOut
 from outrider.codec import MalformedMessage
-from outrider.generations import holdings_digest
 from outrider.messages import Generation, ResyncAnswer, ResyncRequest
 from outrider.names import AppName, ClusterName, from_token
 
@@ -44,11 +43,13 @@ class Resync:
         rng: random.Random,
         every_s: float = EVERY_S,
         on_answer: Callable[[ResyncAnswer], None] = lambda _: None,
+        on_step: Callable[[], None] = lambda: None,
     ) -> None:
-        """`on_answer` hears of each answer before it is carried out."""
+        """`on_answer` hears of each answer before it is carried out, `on_step` of each time that all there is was stored."""
         self._connection, self._cluster = connection, cluster
         self._holdings, self._inbound, self._allowance = holdings, inbound, allowance
-        self._rng, self._every_s, self._on_answer = rng, every_s, on_answer
+        self._rng, self._every_s = rng, every_s
+        self._on_answer, self._on_step = on_answer, on_step
 
     async def run(self) -> None:
         """Resync on every connect and every gap, until cancelled."""
@@ -98,12 +99,12 @@ class Resync:
             raise BusError("something of the replica was lost meanwhile")
         self._inbound.complete_up_to(newest)
         log.info("in step with the hub", generation=list(newest))
+        self._on_step()
 
     async def _ask(self, after: Generation) -> ResyncAnswer:
-        digest = holdings_digest(self._holdings.generations())
         pace, clock = self._allowance.down, asyncio.get_running_loop().time
         limit = self._allowance.part_bytes(pace)
-        request = ResyncRequest(*after, digest, *self._holdings.highest, limit).pack()
+        request = ResyncRequest(*after, self._holdings.digest(), *self._holdings.highest, limit).pack()
         began_s = clock()
         try:
             answer = await self._connection.request(

@@ -8,7 +8,7 @@ frontier has begun again, no frontier of before is believed.
 import sqlite3
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgpack
 
@@ -26,6 +26,8 @@ _EMPTY = msgpack.packb({})
 _HELD = "held"
 # A digest over the generations of all records: one whose row is gone is missed by it.
 _COPIES = (DESIRED, TWIN)
+_ENDED = "ended"
+# In the spec of a tombstone that was carried out; the hub says nothing by that name.
 _BEGIN_AGAIN = frozenset({"file", "newest", "record", "numbers"})
 
 
@@ -40,6 +42,11 @@ class Held:
     def generation(self) -> Generation:
         """Its place in the order of the cluster."""
         return self.record.generation
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether it is a tombstone that was carried out, kept until the hub knows that."""
+        return self.record.is_tombstone and _ENDED in self.record.spec
 
 
 class Holdings:
@@ -58,7 +65,7 @@ class Holdings:
             database.lost(Loss("record", why="records are missing"))
 
     def all(self) -> list[Held]:
-        """Return every record, tombstones that are not carried out yet included."""
+        """Return every record, tombstones included."""
         return [Held(AppName(row[0]), Desired.unpack(row[4])) for row in self._rows().values()]
 
     def get(self, app: AppName) -> Held | None:
@@ -67,8 +74,12 @@ class Holdings:
         return next((Held(app, Desired.unpack(row[4])) for row in found if row[0] == app), None)
 
     def generations(self) -> dict[AppName, Generation]:
-        """Return what is held, for the digest that the hub compares."""
+        """Return what is held."""
         return {AppName(app): Generation(row[1], row[2]) for app, row in self._rows().items()}
+
+    def digest(self) -> bytes:
+        """Return the digest that the hub compares: of what is held, but for tombstones that were carried out."""
+        return holdings_digest({held.app: held.generation for held in self.all() if not held.is_ended})
 
     def accept(self, app: AppName, record: Desired, bundle: bytes | None, complete: Generation) -> None:
         """Store a record, its bundle unless that is held, and up to where all is seen, in one transaction; on the medium
@@ -99,6 +110,19 @@ class Holdings:
         with suppress(ReplicaUnwritable):
             self._bundles.evict()
 
+    def end(self, app: AppName, generation: Generation) -> None:
+        """Note that a tombstone was carried out, unless a newer record has come. ReplicaUnwritable."""
+        held = self.get(app)
+        if held is None or held.generation > generation or held.is_ended:
+            return
+        record = replace(held.record, spec={**held.record.spec, _ENDED: True})
+
+        def store(connection: sqlite3.Connection) -> None:
+            for table in _COPIES:
+                table.put(connection, app, record.epoch, record.counter, record.digest, record.pack())
+
+        self._database.write(store, room=None)
+
     def forget(self, app: AppName, generation: Generation) -> None:
         """Drop a tombstone that was carried out, unless a newer record has come. ReplicaUnwritable."""
 
@@ -121,6 +145,11 @@ class Holdings:
     def complete(self) -> Generation:
         """The generation up to which every record has been seen."""
         return NOTHING if self._begins_again else self._complete
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it once had all that the hub had, and lost nothing since."""
+        return self.complete != NOTHING
 
     def set_complete(self, generation: Generation) -> None:
         """Note that every record up to `generation` has been seen. ReplicaUnwritable."""

@@ -5,7 +5,7 @@ import random
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,70 +17,14 @@ from edge_agent.link.inbound import Inbound
 from edge_agent.link.resync import Resync
 from edge_agent.replica import Bundles, Held, Holdings, opened
 from outrider import codec, delta, subjects
-from outrider.bus import Connection, Message
-from outrider.bus.jetstream import JetStream
-from outrider.bus.objects import Objects
 from outrider.generations import holdings_digest
 from outrider.identity import signatures
-from outrider.messages import Desired, Generation, ResyncAnswer, ResyncRequest
-from outrider.names import AppName, ClusterName, token
+from outrider.messages import Desired
+from outrider.names import AppName
 from outrider.tasks import background
-from outrider.topology import BUNDLES
 from outrider_playground.waiting import eventually
-from repo_renderer.bundles import Bundles as HubBundles
-from repo_renderer.serve_bundles import serve as serve_bundles
 
-SHOP1, TILL = ClusterName("shop1"), AppName("till")
-SEED = signatures.generate_seed()
-
-
-def manifests(image: str, size: int = 40) -> list[dict[str, Any]]:
-    return [
-        {"kind": "Deployment", "n": n, "image": image, "env": [str(n * 31 + m) for m in range(30)]}
-        for n in range(size)
-    ]
-
-
-@dataclass
-class ScriptedHub:
-    """Signs what it is told to, remembers the last record of each application, answers resync from that."""
-
-    connection: Connection
-    bundles: HubBundles
-    counter: int = 0
-    records: dict[AppName, tuple[Generation, bytes]] = field(default_factory=dict)
-    asked: list[ResyncRequest] = field(default_factory=list)
-
-    def seal(self, app: AppName, record: Desired, cluster: str = SHOP1) -> bytes:
-        return signatures.seal(SEED, cluster, app, record.pack())
-
-    async def release(
-        self, app: AppName, digest: bytes | None, *, deliver: bool = True, **fields: Any
-    ) -> bytes:
-        self.counter += 1
-        spec = fields.pop("spec", {})
-        record = Desired(b"u" * 16, 1, self.counter, spec, b"r" * 20, digest, **fields)
-        sealed = self.seal(app, record)
-        self.records[app] = (record.generation, sealed)
-        if deliver:
-            await self.send(app, sealed)
-        return sealed
-
-    async def send(self, app: AppName, sealed: bytes) -> None:
-        await JetStream(self.connection).publish(subjects.desired(SHOP1, app), sealed)
-
-    async def on_resync(self, message: Message) -> None:
-        request = ResyncRequest.unpack(message.data)
-        self.asked.append(request)
-        newer = sorted(
-            (g, app, sealed)
-            for app, (g, sealed) in self.records.items()
-            if g > (request.epoch, request.counter)
-        )
-        answer = ResyncAnswer(
-            1, self.counter, [[token(app), sealed] for _, app, sealed in newer[:2]], len(newer) > 2
-        )
-        await self.connection.publish(message.reply, answer.pack())
+from .scripted import SEED, SHOP1, TILL, ScriptedHub, manifests
 
 
 @dataclass
@@ -92,17 +36,6 @@ class Edge:
     async def next(self) -> Held:
         async with asyncio.timeout(10):
             return await self.accepted.get()
-
-
-@pytest.fixture
-async def scripted(hub: Any) -> AsyncIterator[ScriptedHub]:
-    async with hub.connect("registry") as registry, hub.connect("renderer") as renderer:
-        bundles = HubBundles(Objects(renderer, BUNDLES))
-        scripted = ScriptedHub(registry, bundles)
-        await registry.subscribe(subjects.ALL_RESYNC, scripted.on_resync)
-        async with background(serve_bundles(renderer, bundles), name="bundles"):
-            await registry.flush()
-            yield scripted
 
 
 @asynccontextmanager

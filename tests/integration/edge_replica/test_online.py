@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.integration.edge_link.test_inbound import SEED, SHOP1, ScriptedHub
+from tests.integration.edge_link.scripted import SEED, SHOP1, ScriptedHub
 from tests.integration.edge_local.conftest import AUTOMATED, LocalSite, config_map
 
 from edge_agent.agent import run as run_agent

@@ -86,6 +86,31 @@ def test_a_tombstone_is_forgotten_only_if_nothing_newer_came(tmp_path: Path) -> 
         assert holdings.highest == (1, 2)
 
 
+def test_a_tombstone_that_was_carried_out_is_known_by_the_next_process_and_counts_as_gone(
+    tmp_path: Path,
+) -> None:
+    with opened(tmp_path / "replica.sqlite") as database:
+        holdings = Holdings(database, Bundles(database))
+        nothing = holdings.digest()
+        holdings.accept(SHOP, record(1, None), None, Generation(1, 1))
+        assert holdings.digest() != nothing
+        holdings.end(SHOP, Generation(1, 1))
+    with opened(tmp_path / "replica.sqlite") as database:
+        holdings = Holdings(database, Bundles(database))
+        assert not database.losses
+        assert [held.is_ended for held in holdings.all()] == [True]
+        assert holdings.digest() == nothing
+
+
+def test_a_record_that_came_after_a_tombstone_is_not_ended_with_it(tmp_path: Path) -> None:
+    with opened(tmp_path / "replica.sqlite") as database:
+        holdings = Holdings(database, Bundles(database))
+        for counter in (1, 2):
+            holdings.accept(SHOP, record(counter, None), None, Generation(1, counter))
+        holdings.end(SHOP, Generation(1, 1))
+        assert [held.is_ended for held in holdings.all()] == [False]
+
+
 def test_unused_bundles_are_dropped_oldest_first_and_used_ones_never(tmp_path: Path) -> None:
     with opened(tmp_path / "replica.sqlite") as database:
         bundles = Bundles(database, unused_max_bytes=2500)
