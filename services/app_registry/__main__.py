@@ -11,6 +11,7 @@ from outrider.identity.credentials import InvalidCredentials
 def main() -> int:
     """Run until asked to stop. Return 2 when a setting is wrong."""
     process.configure_logging()
+    process.collect_rarely()
     try:
         return process.run(run(Settings.from_environment()))
     except (InvalidSetting, InvalidCredentials) as error:
