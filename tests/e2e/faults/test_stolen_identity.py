@@ -80,7 +80,9 @@ async def test_it_can_neither_write_nor_read_what_is_another_clusters(fleet: One
         pytest.param(forgery()[:-20], id="truncated"),
         pytest.param(os.urandom((1 << 20) - 2048), id="as large as can be"),
         pytest.param(codec.pack([99, 1, 2]), id="of an unknown version"),
-        pytest.param(StatusBatch(1, 1, -1, b"", [["a" * 300, b"", None, b""]]).pack(), id="absurd values"),
+        pytest.param(
+            StatusBatch(1, 1, 1 << 60, b"", [["a" * 300, b"", None, b""]]).pack(), id="absurd values"
+        ),
         pytest.param(JournalBatch(1, b"\xff" * 40).pack(), id="a broken frame"),
     ],
 )
