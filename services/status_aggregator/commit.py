@@ -20,6 +20,7 @@ from outrider.records import StatusRecord
 from outrider.topology import STATUSES
 from status_aggregator import frames
 from status_aggregator.bulk import Bulk, Put, delete, put
+from status_aggregator.edge import Known
 from status_aggregator.events import Event
 from status_aggregator.records import Changes, Cursor, EdgeTable, Key
 from status_aggregator.shape import Listed
@@ -29,7 +30,7 @@ from status_aggregator.words import Gone, Refused, Said, Standing, Word, trouble
 log = structlog.get_logger()
 
 AHEAD_MAX = 50_000
-# Documents and events that wait for a commit, some 25 MB; beyond, folding waits: the stream keeps the rest.
+# Documents and events that wait for a commit, some 50 MB; beyond, folding waits: the stream keeps the rest.
 EVENTS_MAX = 5_000
 # Events that wait; beyond, only the newest of each kind and application is kept, and the others are counted.
 SLICE = 500
@@ -75,7 +76,10 @@ class Committer:
         edges: EdgeTable,
         showing: Showing,
         may_write: Callable[[], bool],
+        on_packed: Callable[[Key, Known, bytes], None],
     ) -> None:
+        """`on_packed` is given the compressed frame of each document that was written."""
+        self._on_packed = on_packed
         self._connection, self._bucket, self._events = js.connection, KeyValue(js, STATUSES), Bulk(js)
         self._bulk, self._edges, self._showing = bulk, edges, showing
         self._may_write = may_write
@@ -131,8 +135,11 @@ class Committer:
                 for key, standing in documents[start : start + SLICE]
             ]
             revision = await self._bulk.write([_put(key, record) for key, record, _ in some])
-            for written in some:
-                self._showing.document(*written)
+            for key, record, state in some:
+                self._showing.document(key, record, state)
+                last, refused = commit.documents[key]
+                if isinstance(last, Word) and refused is None and record is not None:
+                    self._on_packed(key, last.known, record.frame)
             self._showing.stored(revision)
         await self._edges.write(commit.edges, commit.cursor)
         self.documents_written += len(commit.documents)
@@ -162,7 +169,9 @@ def _put(key: Key, record: StatusRecord | None) -> Put:
 def _record(word: Word | Gone) -> StatusRecord:
     if isinstance(word, Gone):
         return NOTHING
-    return StatusRecord(b"", word.observed_at_ms, word.received_at_ms, word.known.frame)
+    return StatusRecord(
+        b"", word.observed_at_ms, word.received_at_ms, frames.packed(word.known.frame, word.known.size_bytes)
+    )
 
 
 def _troubled(app: str, record: StatusRecord, refused: Refused) -> StatusRecord:

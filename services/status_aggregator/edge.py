@@ -56,7 +56,7 @@ class Known(NamedTuple):
     digest: bytes = b""
     # short, of the document that is held; empty: none is
     frame: bytes = b""
-    # see `frames`
+    # see `frames`; compressed once it is written
     size_bytes: int = 0
     marks: Marks = NO_MARKS
     # of the last document that could be taken
@@ -75,8 +75,8 @@ class Edge:
 
     epoch: int | None = None
     seq: int = 0
-    apps: Mapping[str, Known] = field(default_factory=dict)
-    # by application token
+    apps: dict[str, Known] = field(default_factory=dict)
+    # by application token; folding makes another one, and only a frame is ever exchanged in it
     gathered: Mapping[str, bytes] | None = None
     # announced digests since the set began to differ, the edge began anew or was asked for everything; None: the set agrees
     lacking: frozenset[str] = frozenset()

@@ -14,7 +14,8 @@ import msgspec
 
 from outrider import subjects
 from outrider.names import AppName, ClusterName, from_token
-from status_aggregator.edge import NO_MARKS, Change
+from status_aggregator.edge import NO_MARKS, Change, Marks
+from status_aggregator.shape import Listed
 
 NO_APP = AppName("_")
 # In place of the application where an event is about the cluster; no application can have this name.
@@ -88,19 +89,24 @@ def of_change(
     if change.state is None:
         return
     before, after = change.before.marks if change.before else NO_MARKS, change.after.marks
-    data = {
-        "sync": after.sync,
-        "health": after.health,
-        "revision": change.state.sync.revision,
-        "observedAt": _rfc3339(observed_at_ms),
-    }
     if before.health != after.health:
-        changed = {**data, "before": before.health}
-        yield Event(cluster, change.app, "health-changed", (epoch, seq), at_ms, changed)
+        data = _data(change.state, after, observed_at_ms)
+        data["before"] = before.health
+        yield Event(cluster, change.app, "health-changed", (epoch, seq), at_ms, data)
     name = _FINISHED.get(after.phase)
     if name and (after.phase, after.started_at) != (before.phase, before.started_at):
-        finished = {**data, "startedAt": after.started_at}
-        yield Event(cluster, change.app, name, (epoch, seq), at_ms, finished)
+        data = _data(change.state, after, observed_at_ms)
+        data["startedAt"] = after.started_at
+        yield Event(cluster, change.app, name, (epoch, seq), at_ms, data)
+
+
+def _data(state: Listed, after: Marks, observed_at_ms: int) -> dict[str, Any]:
+    return {
+        "sync": after.sync,
+        "health": after.health,
+        "revision": state.sync.revision,
+        "observedAt": _rfc3339(observed_at_ms),
+    }
 
 
 def of_presence(cluster: ClusterName, *, online: bool, turn: int, at_ms: int, heard_at_ms: int) -> Event:

@@ -180,7 +180,7 @@ class _Folding:
                 return None
             base = old.frame
         document = self._document(entry, frame, base, old)
-        held = frames.hold(document)
+        held = frames.wrap(document)
         try:
             state = listed_of(entry.app, document)
         except MalformedMessage:

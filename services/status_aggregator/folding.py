@@ -52,7 +52,7 @@ class Folding:
     def __init__(self, around: Around, fleet: Fleet, bulk: Bulk, edges: EdgeTable, start: Cursor) -> None:
         js, rejections = around.js, around.rejections
         self.around, self._fleet, self._edges, self._start = around, fleet, edges, start
-        self.committer = Committer(js, bulk, edges, around.showing, around.may_write)
+        self.committer = Committer(js, bulk, edges, around.showing, around.may_write, fleet.packed)
         self.announcing = Announcing(
             js,
             around.presence,

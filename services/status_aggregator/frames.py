@@ -1,6 +1,7 @@
 """Documents as they are held, in memory and in the bucket: compressed, and patched without being unpacked first.
 
-A document is held as an ordinary zstd frame. A patch is a frame of `outrider.delta`, which leaves out the magic number and has the
+A document is held as an ordinary zstd frame. One that has just come is wrapped in a frame as it is: compressing it is a fifth of what
+folding takes, and in a storm most are replaced before they are written. A patch is a frame of `outrider.delta`, which leaves out the magic number and has the
 base as a raw dictionary: with the number put back, the two frames are a chain that zstd decodes in one call. That costs an
 eighth of decoding the base, then making a decompressor with it as its dictionary.
 """
@@ -16,6 +17,11 @@ from outrider.records import StatusRecord
 _MAGIC = zstandard.MAGIC_NUMBER.to_bytes(4, "little")
 _LEVEL = -1
 # Level 1 takes 12 % less memory and twice the time.
+WRAPPED_MAX_BYTES = 2 << 10
+# What waits for its commit takes that much at most.
+_SMALL_BYTES = 256
+_ONE_BYTE, _TWO_BYTES = 0x20, 0x60
+# RFC 8878, Frame_Header_Descriptor: a single segment, and how many bytes its size has.
 
 
 class _Contexts(threading.local):
@@ -33,6 +39,23 @@ def hold(document: bytes) -> bytes:
     """Return a document's frame."""
     # Copied, since what zstandard returns keeps the room for what did not compress.
     return bytes(memoryview(_contexts.compressor.compress(document)))
+
+
+def wrap(document: bytes) -> bytes:
+    """Return a document's frame, uncompressed where it is small: `packed` makes up for that."""
+    size = len(document)
+    if size > WRAPPED_MAX_BYTES:
+        return hold(document)
+    block = (size << 3 | 1).to_bytes(3, "little")
+    if size < _SMALL_BYTES:
+        return b"".join((_MAGIC, bytes((_ONE_BYTE, size)), block, document))
+    head = bytes((_TWO_BYTES,)) + (size - _SMALL_BYTES).to_bytes(2, "little")
+    return b"".join((_MAGIC, head, block, document))
+
+
+def packed(frame: bytes, size_bytes: int) -> bytes:
+    """Return the frame of `hold` for one of `wrap`, or of `hold`; `size_bytes`: the document's."""
+    return hold(unpack(frame)) if len(frame) > size_bytes else frame
 
 
 def unpack(held: bytes) -> bytes:

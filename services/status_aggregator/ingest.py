@@ -23,7 +23,7 @@ from status_aggregator import clock, events
 from status_aggregator.arrival import Arrival, Arrived
 from status_aggregator.clock import ClockOffset
 from status_aggregator.commit import Committer
-from status_aggregator.edge import Edge, Folded, Limits, begin_gathering
+from status_aggregator.edge import Edge, Folded, Known, Limits, begin_gathering
 from status_aggregator.fold import fold
 from status_aggregator.hub_clock import Moment
 from status_aggregator.mending import Mender
@@ -66,6 +66,12 @@ class Fleet:
             if record.heard_at_ms
         }
         return cls(loaded.edges(), clocks)
+
+    def packed(self, key: Key, known: Known, frame: bytes) -> None:
+        """Hold the compressed frame of a document that was written, unless a newer one has come."""
+        edge = self.edges.get(key.cluster)
+        if edge is not None and edge.apps.get(key.app) is known:
+            edge.apps[key.app] = known._replace(frame=frame)
 
     def ask_all(self, cluster: ClusterName) -> None:
         """An edge is asked for everything: what it announces from now on is its set."""

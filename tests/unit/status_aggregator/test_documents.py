@@ -25,6 +25,24 @@ def test_a_patch_on_a_held_document_gives_what_the_shared_codec_gives(new: bytes
     assert frames.unpack(frames.hold(new)) == new
 
 
+@given(st.binary(max_size=3000), st.binary(min_size=1, max_size=3000))
+def test_a_document_that_is_only_wrapped_is_a_base_as_one_that_is_compressed(old: bytes, new: bytes) -> None:
+    wrapped = frames.wrap(old)
+    assert frames.unpack(wrapped) == old
+    assert frames.unpack(frames.packed(wrapped, len(old))) == old
+    if old:
+        patch = delta.compress(new, old)
+        assert frames.received(patch, wrapped, max_bytes=4096) == new
+
+
+def test_a_document_that_was_written_is_held_compressed() -> None:
+    document = codec.canonical(GOOD)
+    wrapped = frames.wrap(document)
+    assert frames.packed(wrapped, len(document)) == frames.hold(document)
+    assert len(frames.hold(document)) < len(document) < len(wrapped)
+    assert frames.packed(frames.hold(document), len(document)) == frames.hold(document)
+
+
 @given(st.binary(max_size=200))
 def test_bytes_that_are_no_frame_are_refused_by_the_two_errors_that_are_handled(frame: bytes) -> None:
     for base in (None, frames.hold(b"base")):
