@@ -30,7 +30,9 @@ from status_aggregator.words import Gone, Refused, Said, Standing, Word, trouble
 log = structlog.get_logger()
 
 AHEAD_MAX = 50_000
-# Documents and events that wait for a commit, some 50 MB; beyond, folding waits: the stream keeps the rest.
+# Documents and events that wait for a commit; beyond, folding waits: the stream keeps the rest.
+AHEAD_MAX_BYTES = 64 << 20
+# Of documents that wait, which are not compressed yet.
 EVENTS_MAX = 5_000
 # Events that wait; beyond, only the newest of each kind and application is kept, and the others are counted.
 SLICE = 500
@@ -48,20 +50,33 @@ class Commit:
     documents: dict[Key, Standing] = field(default_factory=dict)
     # what stands of all that was said of each application since the last commit
     edges: dict[ClusterName, Changes] = field(default_factory=dict)
+    size_bytes: int = 0
+    # of these documents, about
     _thin_at: int = EVENTS_MAX
 
     def __len__(self) -> int:
         return len(self.events) + len(self.documents)
 
+    @property
+    def is_full(self) -> bool:
+        """Whether it is all that should wait."""
+        return len(self) >= AHEAD_MAX or self.size_bytes >= AHEAD_MAX_BYTES
+
     def said(self, key: Key, said: Said) -> None:
         """Something was said of an application."""
-        self.documents[key] = self.documents.get(key, NOTHING_SAID).then(said)
+        before = self.documents.get(key)
+        if before is None:
+            before = NOTHING_SAID
+            if type(said) is Word:
+                self.size_bytes += said.known.size_bytes
+        self.documents[key] = before.then(said)
 
     def thin(self) -> int:
         """Keep the newest event of each kind and application if there are too many; return how many are dropped."""
         before = len(self.events)
         if before > self._thin_at:
-            self.events = list({event[:3]: event for event in self.events}.values())
+            newest = {(event.cluster, event.app, event.name): event for event in self.events}
+            self.events = list(newest.values())
             self._thin_at = max(EVENTS_MAX, 2 * len(self.events))
         return before - len(self.events)
 
@@ -92,7 +107,7 @@ class Committer:
         """Tell that `pending` has something to write."""
         self._dirty.set()
         self.events_dropped += self.pending.thin()
-        if len(self.pending) >= AHEAD_MAX:
+        if self.pending.is_full:
             self._room.clear()
 
     async def room(self) -> None:
@@ -137,9 +152,9 @@ class Committer:
             revision = await self._bulk.write([_put(key, record) for key, record, _ in some])
             for key, record, state in some:
                 self._showing.document(key, record, state)
-                last, refused = commit.documents[key]
-                if isinstance(last, Word) and refused is None and record is not None:
-                    self._on_packed(key, last.known, record.frame)
+                standing = commit.documents[key]
+                if isinstance(standing.last, Word) and standing.refused is None and record is not None:
+                    self._on_packed(key, standing.last.known, record.frame)
             self._showing.stored(revision)
         await self._edges.write(commit.edges, commit.cursor)
         self.documents_written += len(commit.documents)
@@ -147,7 +162,7 @@ class Committer:
 
     async def _document(self, key: Key, standing: Standing) -> tuple[StatusRecord | None, Listed | None]:
         """Return what is to be written (None: delete it), and what its document says, where that is known."""
-        last, refused = standing
+        last, refused = standing.last, standing.refused
         if refused is not None:
             good = await self._stored(key) if last is None else _record(last)
             return _troubled(key.app, good, refused), None

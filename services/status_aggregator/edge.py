@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
 
-from msgspec import UNSET
+from msgspec import UNSET, Struct
 
 from status_aggregator.document import DOCUMENT_MAX_BYTES, UNKNOWN
 from status_aggregator.shape import Listed
@@ -22,7 +21,7 @@ class Limits:
     apps_max: int = 5_000
 
 
-class Marks(NamedTuple):
+class Marks(Struct, frozen=True, gc=False):
     """What events are made from."""
 
     sync: str = ""
@@ -48,7 +47,7 @@ class Marks(NamedTuple):
 NO_MARKS = Marks()
 
 
-class Known(NamedTuple):
+class Known(Struct, frozen=True, gc=False):
     """One application of an edge, and the newest document of it that came, whatever was announced since."""
 
     announced: bytes
@@ -87,7 +86,7 @@ class Edge:
     # epochs that were replaced, and until when (passed time in ms) they are not believed
 
 
-class Change(NamedTuple):
+class Change(Struct, frozen=True, gc=False):
     """An application whose document is another one than before."""
 
     app: str

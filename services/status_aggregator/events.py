@@ -8,9 +8,10 @@ itself drops a repeat within its window by the same id. Events of one applicatio
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from outrider import subjects
 from outrider.names import AppName, ClusterName, from_token
@@ -23,7 +24,7 @@ _TYPE = "dev.outrider"
 _FINISHED = {"Succeeded": "sync-succeeded", "Failed": "sync-failed", "Error": "sync-failed"}
 
 
-class Event(NamedTuple):
+class Event(Struct, frozen=True, gc=False):
     """One event. Its body is made when it is sent: in a storm, most are replaced by newer ones before."""
 
     cluster: ClusterName

@@ -15,6 +15,8 @@ from collections import Counter
 from collections.abc import Mapping
 from sys import intern
 
+from msgspec.structs import replace
+
 from outrider import delta
 from outrider.codec import MalformedMessage
 from outrider.messages import StatusBatch, StatusEntry
@@ -161,7 +163,7 @@ class _Folding:
                 if entry.base is None and isinstance(error, delta.TooLarge):
                     refused = True
                     self.refused[entry.app] = _KINDS[type(error)]
-        self._know(entry.app, held or known._replace(announced=entry.digest, refused=refused))
+        self._know(entry.app, held or replace(known, announced=entry.digest, refused=refused))
 
     def _know(self, app: str, known: Known) -> None:
         # One object for a name that many know.

@@ -17,11 +17,10 @@ from outrider.records import StatusRecord
 _MAGIC = zstandard.MAGIC_NUMBER.to_bytes(4, "little")
 _LEVEL = -1
 # Level 1 takes 12 % less memory and twice the time.
-WRAPPED_MAX_BYTES = 2 << 10
-# What waits for its commit takes that much at most.
+WRAPPED_MAX_BYTES = 16 << 10
 _SMALL_BYTES = 256
 _ONE_BYTE, _TWO_BYTES = 0x20, 0x60
-# RFC 8878, Frame_Header_Descriptor: a single segment, and how many bytes its size has.
+# RFC 8878, Frame_Header_Descriptor: a single segment, and how many bytes its size has. Two hold what is below 64 KiB.
 
 
 class _Contexts(threading.local):

@@ -11,6 +11,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 
 import structlog
+from msgspec.structs import replace
 
 from outrider import subjects
 from outrider.bus.follow import Batch, follow
@@ -71,7 +72,7 @@ class Fleet:
         """Hold the compressed frame of a document that was written, unless a newer one has come."""
         edge = self.edges.get(key.cluster)
         if edge is not None and edge.apps.get(key.app) is known:
-            edge.apps[key.app] = known._replace(frame=frame)
+            edge.apps[key.app] = replace(known, frame=frame)
 
     def ask_all(self, cluster: ClusterName) -> None:
         """An edge is asked for everything: what it announces from now on is its set."""

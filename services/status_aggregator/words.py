@@ -4,7 +4,9 @@ The newest good document is written. Where something newer could not be taken, t
 where a person looks; the application's state then counts as unknown.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
+
+from msgspec import Struct
 
 from outrider import codec
 from outrider.codec import MalformedMessage
@@ -14,7 +16,7 @@ from status_aggregator.edge import Known
 from status_aggregator.shape import Listed
 
 
-class Word(NamedTuple):
+class Word(Struct, frozen=True, gc=False):
     """A document and when it was said."""
 
     known: Known
@@ -24,21 +26,21 @@ class Word(NamedTuple):
     # what the document says; None: of the cluster's own
 
 
-class Refused(NamedTuple):
+class Refused(Struct, frozen=True, gc=False):
     """A document that can't be taken."""
 
     kind: str
     received_at_ms: int
 
 
-class Gone(NamedTuple):
+class Gone(Struct, frozen=True, gc=False):
     """The application is gone."""
 
 
 Said = Word | Refused | Gone
 
 
-class Standing(NamedTuple):
+class Standing(Struct, frozen=True, gc=False):
     """What remains of all that was said."""
 
     last: Word | Gone | None = None

@@ -64,7 +64,7 @@ def test_a_frame_without_its_size_is_refused_before_it_is_unpacked() -> None:
 
 def test_what_decides_is_read_without_reading_the_rest() -> None:
     marks = Marks.of(listed(codec.canonical({**GOOD, "resources": [1]})))
-    assert marks == ("Synced", "Degraded", "Failed", "2026-01-01T10:00:00Z")
+    assert marks == Marks("Synced", "Degraded", "Failed", "2026-01-01T10:00:00Z")
     assert Marks.of(listed(codec.canonical(status()))).phase == ""
 
 
@@ -166,7 +166,7 @@ TOO_LARGE, SHAPELESS = Refused("document too large", 3), Refused("not a status d
     ],
 )
 def test_of_all_that_was_said_the_newest_good_word_stands(said: list[Said], stands: tuple[Any, Any]) -> None:
-    assert reduce(Standing.then, said, Standing()) == stands
+    assert reduce(Standing.then, said, Standing()) == Standing(*stands)
 
 
 def test_a_document_that_says_a_newer_one_cannot_be_taken_says_it_once_and_keeps_the_rest() -> None:
