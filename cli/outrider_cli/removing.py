@@ -62,7 +62,7 @@ def drain(
         return await _until_drained(hub, name, timeout_s) if wait and not cancel else answer
 
     answer = asking(state, drained)
-    left = f", {len(answer['left'])} applications left" if answer["left"] and not cancel else ""
+    left = f", {_applications(len(answer['left']))} left" if answer["left"] and not cancel else ""
     emit(
         answer,
         output,
@@ -75,8 +75,12 @@ def _confirm(name: str, item: dict[str, Any], keep_objects: bool) -> None:
     """Have a person say that so much may end at once."""
     count = int(item.get("applications") or 0)
     objects = "their objects stay" if keep_objects else "their objects are deleted"
-    if count and not click.confirm(f"End {count} applications on cluster {name} ({objects})?", err=True):
+    if count and not click.confirm(f"End {_applications(count)} on cluster {name} ({objects})?", err=True):
         raise Failed("nothing was changed; give --yes where nobody can be asked")
+
+
+def _applications(count: int) -> str:
+    return f"{count} application" + "s" * (count != 1)
 
 
 async def _until_drained(hub: Hub, name: str, timeout_s: float) -> dict[str, Any]:
@@ -86,7 +90,7 @@ async def _until_drained(hub: Hub, name: str, timeout_s: float) -> dict[str, Any
                 answer = await hub.registry("cluster.get", name=name)
                 if not answer.get("left"):
                     return {"name": name, "state": answer["state"], "left": []}
-                tell(f"{len(answer['left'])} applications left on {name}")
+                tell(f"{_applications(len(answer['left']))} left on {name}")
                 await asyncio.sleep(ASK_EVERY_S)
     except TimeoutError as error:
         raise Failed(

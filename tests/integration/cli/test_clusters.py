@@ -177,7 +177,7 @@ async def test_draining_a_cluster_waits_for_a_persons_word(services: Services, o
     assert "End 2 applications on cluster shop1 (their objects are deleted)?" in asked.stderr
     assert services.clusters["shop1"]["state"] == "active"
     drained = await outrider("cluster", "drain", "shop1", "--yes")
-    assert drained.stdout == "cluster/shop1 draining, 1 applications left\n"
+    assert drained.stdout == "cluster/shop1 draining, 1 application left\n"
     assert "draining" in (await outrider("cluster", "list")).stdout
     assert (await outrider("cluster", "drain", "shop1", "--cancel")).stdout == "cluster/shop1 active\n"
 
