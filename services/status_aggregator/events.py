@@ -55,22 +55,39 @@ class Event(Struct, frozen=True, gc=False):
     @property
     def body(self) -> bytes:
         """The CloudEvent."""
-        about: dict[str, str] = {"cluster": self.cluster}
+        cluster, place = self.cluster, self.place
+        data = {"cluster": cluster, **self.data}
+        subject = f"clusters/{cluster}"
         if self.app != NO_APP:
-            about["application"] = from_token(self.app)
-        return msgspec.json.encode(
-            {
-                "specversion": "1.0",
-                "id": self.id,
-                "source": "/outrider/status-aggregator",
-                "type": f"{_TYPE}.{self.name.replace('-', '.', 1)}",
-                "subject": "/".join([f"{key}s/{name}" for key, name in about.items()]),
-                "time": _rfc3339(self.at_ms),
-                "datacontenttype": "application/json",
-                "sequence": f"{self.place[0]:020d}.{self.place[1]:020d}",
-                "data": {**about, **self.data},
-            }
+            data["application"] = application = from_token(self.app)
+            subject = f"{subject}/applications/{application}"
+        return _encode(
+            CloudEvent(
+                id=self.id,
+                type=f"{_TYPE}.{self.name.replace('-', '.', 1)}",
+                subject=subject,
+                time=_rfc3339(self.at_ms),
+                sequence=f"{place[0]:020d}.{place[1]:020d}",
+                data=data,
+            )
         )
+
+
+class CloudEvent(Struct, frozen=True, gc=False):
+    """What is sent, in the order of its fields."""
+
+    id: str
+    type: str
+    subject: str
+    time: str
+    sequence: str
+    data: dict[str, Any]
+    specversion: str = "1.0"
+    source: str = "/outrider/status-aggregator"
+    datacontenttype: str = "application/json"
+
+
+_encode = msgspec.json.Encoder().encode
 
 
 @lru_cache(maxsize=1024)

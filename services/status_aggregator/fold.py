@@ -201,7 +201,7 @@ class _Folding:
             raise _BatchTooLarge
         document = frames.received(frame, base, max_bytes=self._limits.document_max_bytes)
         self._batch_left -= len(document)
-        if delta.short(delta.digest(document)) != entry.digest:
+        if delta.short_digest(document) != entry.digest:
             raise delta.WrongBase("the digest differs from the announced one")
         size_bytes = self.size_bytes + len(document) - old.size_bytes
         if size_bytes > self._limits.cluster_max_bytes:

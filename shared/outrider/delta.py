@@ -40,6 +40,11 @@ def short(full_digest: bytes) -> bytes:
     return full_digest[:SHORT_DIGEST_BYTES]
 
 
+def short_digest(data: bytes) -> bytes:
+    """Return `short(digest(data))`: for what is told once for every change of a fleet."""
+    return hashlib.sha256(data).digest()[:SHORT_DIGEST_BYTES]
+
+
 def compress(data: bytes, base: bytes | None = None) -> bytes:
     """Return `data` as a zstd frame (without its magic number), against `base` if there is one. Deterministic."""
     level = LEVEL if len(data) <= LARGE_BYTES else LEVEL_LARGE
