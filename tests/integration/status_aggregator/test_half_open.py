@@ -14,7 +14,8 @@ from outrider_playground.wan import WanLink
 
 @pytest.fixture
 def server_settings() -> dict[str, Any]:
-    return {"ping_interval_s": 0.1}
+    # A client that gets no turn for as long is put out: not too short for a busy machine.
+    return {"ping_interval_s": 1.0}
 
 
 async def test_a_half_open_link_is_found_by_the_servers_ping_and_nothing_behind_it_stays_green(
