@@ -164,5 +164,5 @@ def _known(app: str, value: bytes) -> Known | None:
         marks = Marks.of(listed_of(app, document))
     except MalformedMessage:
         return None
-    digest = delta.short(delta.digest(document))
+    digest = delta.short_digest(document)
     return Known(digest, digest, record.frame or frames.hold(document), len(document), marks)

@@ -41,7 +41,7 @@ def short(full_digest: bytes) -> bytes:
 
 
 def short_digest(data: bytes) -> bytes:
-    """Return `short(digest(data))`: for what is told once for every change of a fleet."""
+    """Return the first 8 bytes of the digest of `data`."""
     return hashlib.sha256(data).digest()[:SHORT_DIGEST_BYTES]
 
 

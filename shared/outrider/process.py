@@ -45,7 +45,7 @@ def _as_it_is(_logger: Any, _method: str, event: Any) -> Any:
 
 
 def collect_rarely() -> None:
-    """Have cycles looked for less often: in a process that keeps a fleet's state and makes next to none, that is a tenth of its work."""
+    """Have cycles looked for less often: in a process that keeps a fleet's state there is much to walk, and next to none are made."""
     gc.set_threshold(50_000, 20, 100)
 
 

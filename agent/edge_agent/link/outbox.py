@@ -76,13 +76,13 @@ class Outbox:
         self._gone.discard(app)
         known = self._documents.get(app)
         if known is None:
-            self._documents[app] = _Document(packed, delta.short(delta.digest(packed)), health)
+            self._documents[app] = _Document(packed, delta.short_digest(packed), health)
         elif known.packed == packed:
             return False
         else:
             if known.health != health:
                 self._urgent[app] = None
-            known.packed, known.digest, known.health = packed, delta.short(delta.digest(packed)), health
+            known.packed, known.digest, known.health = packed, delta.short_digest(packed), health
         self._dirty[app] = None
         return True
 
