@@ -10,12 +10,13 @@ from typing import Any
 import structlog
 
 from app_registry import cluster_options
-from app_registry.desired import NO_BUNDLE, Content, spec_digest
+from app_registry.desired import NO_BUNDLE, Content
 from app_registry.fleet import Fleet
 from app_registry.generations import Generations
 from app_registry.placements import REMOVING
 from app_registry.publisher import Publisher
 from outrider import codec
+from outrider.generations import spec_digest
 from outrider.names import ClusterName
 from outrider.records import ClusterRecord, SettingsRecord
 from outrider.subjects import SETTINGS

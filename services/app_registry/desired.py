@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any, TypeVar
 
 from outrider import codec, delta
+from outrider.generations import content_of, spec_digest
 from outrider.messages import Desired
 from outrider.records import RenderingRecord
 
@@ -44,6 +45,11 @@ class Last:
     def is_at_edge(self) -> bool:
         """Whether it has the edge render, or stay at what it rendered."""
         return self.digest == NO_BUNDLE and bool(self.spec_digest)
+
+    @property
+    def content(self) -> bytes:
+        """What it said, as the edge that holds it compares it."""
+        return content_of(self.uid, self.spec_digest, self.revision, self.digest, self.cascade)
 
     @classmethod
     def of(cls, record: Desired) -> "Last":
@@ -106,11 +112,6 @@ T = TypeVar("T", bytes, str | bytes, bytes | None)
 def _one(value: T) -> T:
     """Return one object for all values that are equal: a fleet's applications are alike in what they run."""
     return value
-
-
-def spec_digest(spec: dict[str, Any]) -> bytes:
-    """Return 8 bytes that name a spec."""
-    return delta.short(delta.digest(codec.canonical(spec)))
 
 
 def decide(intent: Intent, rendering: RenderingRecord | None, last: Last | None) -> Decision:

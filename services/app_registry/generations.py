@@ -13,7 +13,7 @@ from functools import lru_cache
 from sys import intern
 
 from app_registry.desired import ALIKE_MAX, Last
-from outrider.generations import holdings_digest
+from outrider.generations import Holding, holdings_digest
 from outrider.identity.signatures import SIGNATURE_BYTES
 from outrider.messages import Desired, Generation
 from outrider.names import AppName, ClusterName
@@ -38,6 +38,11 @@ class Published:
     def is_tombstone(self) -> bool:
         """Whether it ends the application."""
         return self.last.digest is None
+
+    @property
+    def holding(self) -> Holding:
+        """What an edge that holds it compares."""
+        return Holding(self.generation, self.last.content)
 
 
 @dataclass(slots=True)
@@ -210,13 +215,13 @@ class Generations:
         if of is None:
             return holdings_digest({})
         if of.digest is None:
-            of.digest = holdings_digest({app: one.generation for app, one in self._live(cluster)})
+            of.digest = holdings_digest({app: one.holding for app, one in self._live(cluster)})
         return of.digest
 
     def digest_without_tombstones(self, cluster: ClusterName) -> bytes:
         """Return the digest of what an edge holds that has carried out every tombstone."""
         live = self._live(cluster)
-        return holdings_digest({app: one.generation for app, one in live if not one.is_tombstone})
+        return holdings_digest({app: one.holding for app, one in live if not one.is_tombstone})
 
     def _live(self, cluster: ClusterName) -> Iterator[tuple[AppName, Published]]:
         of = self._clusters.get(cluster)

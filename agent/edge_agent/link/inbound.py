@@ -1,7 +1,8 @@
 """What comes down: Desired records, checked, completed with their bundles, stored, and only then handed on.
 
 A record is accepted if the hub signed it for this cluster and application and its generation is above the one held; anything
-else is counted and ignored. Each application takes its newest record only: one that arrives while an older one still waits
+else is counted and ignored. One that arrives with a number that was given out before, for something else, says that the hub does
+not know what this edge holds (a registry died after it had sent a record and before the stream had it): it is told by a resync. Each application takes its newest record only: one that arrives while an older one still waits
 for its bundle replaces it. Record, bundle and frontier are stored in one transaction, so a crash anywhere repeats a step
 that changes nothing the second time. Nothing is ever removed but by a signed tombstone.
 """
@@ -22,6 +23,7 @@ from edge_agent.replica.bundles import BUNDLE_MAX_BYTES
 from outrider import delta, subjects
 from outrider.bus import BusError, Connection, Message
 from outrider.codec import MalformedMessage
+from outrider.generations import Holding
 from outrider.identity.signatures import ForgedRecord, unseal
 from outrider.messages import Desired, Generation
 from outrider.names import AppName, ClusterName
@@ -122,7 +124,7 @@ class Inbound:
         if record is None:
             return
         waiting = {pending.record.generation for pending in self._pending.values()}
-        if self.frontier.has_gap_before(record.generation, waiting):
+        if self.frontier.has_gap_before(record.generation, waiting) or self._is_numbered_again(app, record):
             self.gap.set()
         self.offer(app, record)
 
@@ -133,6 +135,14 @@ class Inbound:
         except (ForgedRecord, MalformedMessage) as error:
             self.rejections.add(f"desired {type(error).__name__}", error)
             return None
+
+    def _is_numbered_again(self, app: AppName, record: Desired) -> bool:
+        """Whether a record's number, or a higher one, was given out before it, and not to what it says."""
+        pending, held = self._pending.get(app), self._holdings.get(app)
+        known = pending.record if pending is not None else held.record if held is not None else None
+        if known is None:
+            return record.generation <= self.frontier.complete
+        return record.generation <= known.generation and Holding.of(record) != Holding.of(known)
 
     def wants(self, app: AppName, record: Desired, held: Held | None) -> bool:
         """Say whether a verified record is above what is `held`; one that has arrived and waits for its bundle is not held."""

@@ -17,7 +17,7 @@ from edge_agent.replica.database import Database
 from edge_agent.replica.errors import ReplicaUnwritable
 from edge_agent.replica.losses import Loss
 from edge_agent.replica.tables import DESIRED, META, RENDERED, TWIN, Values
-from outrider.generations import holdings_digest
+from outrider.generations import Holding, generations_digest, holdings_digest
 from outrider.messages import Desired, Generation
 from outrider.names import AppName
 
@@ -79,7 +79,9 @@ class Holdings:
 
     def digest(self) -> bytes:
         """Return the digest that the hub compares: of what is held, but for tombstones that were carried out."""
-        return holdings_digest({held.app: held.generation for held in self.all() if not held.is_ended})
+        return holdings_digest(
+            {held.app: Holding.of(held.record) for held in self.all() if not held.is_ended}
+        )
 
     def accept(self, app: AppName, record: Desired, bundle: bytes | None, complete: Generation) -> None:
         """Store a record, its bundle unless that is held, and up to where all is seen, in one transaction; on the medium
@@ -238,4 +240,4 @@ def _put_pair(connection: sqlite3.Connection, name: str, generation: Generation)
 
 
 def _digest(held: dict[AppName, Generation]) -> int:
-    return int.from_bytes(holdings_digest(held), signed=True)
+    return int.from_bytes(generations_digest(held), signed=True)

@@ -20,7 +20,7 @@ from edge_agent.replica.tables import (
     Table,
     Values,
 )
-from outrider.generations import holdings_digest
+from outrider.generations import generations_digest
 from outrider.messages import Generation
 from outrider.names import AppName
 
@@ -37,7 +37,7 @@ def rows(connection: sqlite3.Connection) -> Iterator[tuple[Table, Values]]:
         held[AppName(row[0])] = Generation(row[1], row[2])
         yield DESIRED, row
         yield TWIN, row
-    yield META, ("held", int.from_bytes(holdings_digest(held), signed=True))
+    yield META, ("held", int.from_bytes(generations_digest(held), signed=True))
     needed: dict[str, list[bytes]] = {}
     for app, digest in connection.execute("SELECT app, digest FROM kept"):
         needed.setdefault(app, []).append(digest)

@@ -14,7 +14,7 @@ from outrider.bus.buckets import KeyValue
 from outrider.bus.jetstream import JetStream
 from outrider.bus.model import User
 from outrider.bus.services import RequestRefused, ask
-from outrider.generations import holdings_digest
+from outrider.generations import Holding, holdings_digest
 from outrider.identity import credentials, hub_state, sealing, signatures
 from outrider.identity.keys import KeyPair, generate
 from outrider.messages import Desired, Generation, ResyncAnswer, ResyncRequest
@@ -116,7 +116,7 @@ class Edge:
 
     async def ask(self, **other: Any) -> tuple[ResyncAnswer, int]:
         """Ask once; return the answer and its size on the wire."""
-        digest = holdings_digest({app: record.generation for app, record in self.held.items()})
+        digest = holdings_digest({app: Holding.of(record) for app, record in self.held.items()})
         request = ResyncRequest(*self.seen, digest, *self.highest)
         packed = ResyncRequest(**{**request.__dict__, **other}).pack()
         answer = await self.connection.request(subjects.resync(self.name), packed, timeout_s=10)

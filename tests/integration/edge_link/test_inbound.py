@@ -17,7 +17,6 @@ from edge_agent.link.inbound import Inbound
 from edge_agent.link.resync import Resync
 from edge_agent.replica import Bundles, Held, Holdings, opened
 from outrider import codec, delta, subjects
-from outrider.generations import holdings_digest
 from outrider.identity import signatures
 from outrider.messages import Desired
 from outrider.names import AppName
@@ -137,7 +136,7 @@ async def test_what_was_missed_while_away_comes_with_the_resync_in_as_many_answe
         await in_step(edge, (1, 5))
     async with edge_over(hub, tmp_path / "replica") as edge:
         await eventually(lambda: len(scripted.asked) >= 4)
-        assert scripted.asked[-1].set_digest == holdings_digest(edge.holdings.generations())
+        assert scripted.asked[-1].set_digest == edge.holdings.digest()
         assert scripted.asked[-1].counter == 5
         assert edge.accepted.empty()
 
@@ -180,6 +179,30 @@ async def test_forged_foreign_and_replayed_records_are_counted_and_never_applied
             "desired UnknownVersion": 1,
         }
         assert edge.holdings.generations()[TILL] == (1, 2)
+
+
+@pytest.mark.parametrize("counter", [2, 1])
+async def test_a_number_that_comes_again_for_something_else_makes_the_edge_say_what_it_holds(
+    hub: Any, scripted: ScriptedHub, tmp_path: Path, counter: int
+) -> None:
+    digest = await scripted.bundles.put(manifests("till:1"))
+    async with edge_over(hub, tmp_path / "replica") as edge:
+        await in_step(edge, (1, 0))
+        await scripted.release(TILL, digest)
+        # The stream never had this one: its registry died.
+        sent = await scripted.release(TILL, digest)
+        await edge.next()
+        await eventually(lambda: edge.holdings.complete == (1, 2))
+        asked = len(scripted.asked)
+        # Delivered twice, it is no news.
+        await scripted.send(TILL, sent)
+        again = Desired(b"u" * 16, 1, counter, {}, b"another revision    ", digest)
+        await scripted.send(TILL, scripted.seal(TILL, again))
+        await eventually(lambda: len(scripted.asked) > asked)
+        request = scripted.asked[asked]
+        assert (request.highest_epoch, request.highest_counter) == (1, 2)
+        assert request.set_digest == edge.holdings.digest()
+        assert len(scripted.asked) == asked + 1
 
 
 async def test_an_application_that_was_removed_is_not_brought_back_by_replaying_its_record(

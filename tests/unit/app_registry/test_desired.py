@@ -11,11 +11,11 @@ from app_registry.desired import (
     Last,
     decide,
     packed_revision,
-    spec_digest,
     tombstone,
     unpacked_revision,
 )
 from outrider import delta
+from outrider.generations import spec_digest
 from outrider.messages import Desired
 from outrider.records import RenderingRecord
 

@@ -7,7 +7,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from app_registry.generations import NOTHING, Generations
 from outrider.codec import MalformedMessage
-from outrider.generations import holdings_digest
+from outrider.generations import Holding, holdings_digest
 from outrider.identity.signatures import generate_seed, seal
 from outrider.messages import Desired, Generation
 from outrider.names import AppName, ClusterName
@@ -17,10 +17,17 @@ TILL, MENU, BAR = AppName("till"), AppName("menu"), AppName("bar")
 SEED = generate_seed()
 
 
-def sealed(app: AppName, generation: Generation, *, live: bool = True, cluster: ClusterName = SHOP) -> bytes:
+def desired(generation: Generation, *, live: bool = True, revision: str = "main") -> Desired:
     spec: dict[str, Any] = {} if live else {"status": 3}
-    record = Desired(b"u" * 16, *generation, spec, "main", b"d" * 32 if live else None)
-    return seal(SEED, cluster, app, record.pack())
+    return Desired(b"u" * 16, *generation, spec, revision, b"d" * 32 if live else None)
+
+
+def sealed(app: AppName, generation: Generation, *, live: bool = True, cluster: ClusterName = SHOP) -> bytes:
+    return seal(SEED, cluster, app, desired(generation, live=live).pack())
+
+
+def edges_digest(held: dict[AppName, Desired]) -> bytes:
+    return holdings_digest({app: Holding.of(record) for app, record in held.items()})
 
 
 class Stream:
@@ -76,14 +83,21 @@ def test_a_number_counts_as_given_out_while_its_record_is_on_its_way_but_not_as_
 
 def test_the_digest_is_the_one_that_an_edge_computes() -> None:
     stream = Stream()
-    generations = {TILL: stream.publish(TILL), MENU: stream.publish(MENU)}
-    assert stream.index.digest(SHOP) == holdings_digest(generations)
-    generations[MENU] = stream.publish(MENU, live=False)
-    assert stream.index.digest(SHOP) == holdings_digest(generations)
-    assert stream.index.digest_without_tombstones(SHOP) == holdings_digest({TILL: generations[TILL]})
+    held = {TILL: desired(stream.publish(TILL)), MENU: desired(stream.publish(MENU))}
+    assert stream.index.digest(SHOP) == edges_digest(held)
+    held[MENU] = desired(stream.publish(MENU, live=False), live=False)
+    assert stream.index.digest(SHOP) == edges_digest(held)
+    assert stream.index.digest_without_tombstones(SHOP) == edges_digest({TILL: held[TILL]})
     stream.index.carried_out(SHOP, MENU)
-    assert stream.index.digest(SHOP) == holdings_digest({TILL: generations[TILL]})
-    assert stream.index.digest(SHOP2) == holdings_digest({})
+    assert stream.index.digest(SHOP) == edges_digest({TILL: held[TILL]})
+    assert stream.index.digest(SHOP2) == edges_digest({})
+
+
+def test_the_digest_tells_two_records_of_one_number_apart() -> None:
+    stream = Stream()
+    generation = stream.publish(TILL)
+    assert stream.index.digest(SHOP) == edges_digest({TILL: desired(generation)})
+    assert stream.index.digest(SHOP) != edges_digest({TILL: desired(generation, revision="another")})
 
 
 def test_the_newest_record_of_a_cluster_is_never_dropped() -> None:
@@ -159,7 +173,7 @@ class NumbersOnlyGrow(RuleBasedStateMachine):
         self.stream = Stream()
         self.kept: dict[AppName, tuple[int, Generation, bool]] = {}
         self.given = NOTHING
-        self.edge: dict[AppName, Generation] = {}
+        self.edge: dict[AppName, Desired] = {}
 
     @rule(app=st.sampled_from([TILL, MENU, BAR]), live=st.booleans())
     def publish(self, app: AppName, live: bool) -> None:
@@ -167,7 +181,7 @@ class NumbersOnlyGrow(RuleBasedStateMachine):
         assert generation > self.given
         self.given = generation
         self.kept[app] = (self.stream.seq, generation, live)
-        self.edge[app] = generation
+        self.edge[app] = desired(generation, live=live)
 
     @rule()
     def carry_out_and_purge(self) -> None:
@@ -200,7 +214,7 @@ class NumbersOnlyGrow(RuleBasedStateMachine):
 
     @invariant()
     def an_edge_that_keeps_up_is_in_step(self) -> None:
-        assert self.stream.index.digest(SHOP) == holdings_digest(self.edge)
+        assert self.stream.index.digest(SHOP) == edges_digest(self.edge)
 
 
 TestNumbersOnlyGrow = NumbersOnlyGrow.TestCase
