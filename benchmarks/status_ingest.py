@@ -1,7 +1,8 @@
 """Status changes folded a second by one aggregator, from the first that is published until the cursor is past the last.
 
 Everything is in it: TLS, the stream and the bucket on disk with an fsync before every acknowledgement, events, the view. What
-changes again before its commit was written is written once: how often that was is told beside the rate.
+changes again before its commit was written is written once, and what waited is folded together: how often that was is told beside
+the rate.
 """
 
 import asyncio
@@ -73,6 +74,7 @@ async def ingest(
                 "published_within_s": round(max(one["ended_s"] for one in fed) - began_s, 1),
                 "bytes_a_change": round(sum(one["bytes"] for one in fed) / changes),
                 "documents_written": counted["documents_written"],
+                "changes_coalesced": counted["changes_coalesced"],
                 "events_published": counted["events_published"],
                 "events_coalesced": counted["events_coalesced"],
                 "feeding_processes": FEEDERS, "sync_interval": "always", "tls": "1.3", **used,
@@ -115,6 +117,7 @@ async def _counters(metrics: str) -> dict[str, float]:
     found = dict(line.rsplit(" ", 1) for line in lines)
     names = {
         "changes": "outrider_status_changes_total", "asks": "outrider_status_asks_total",
+        "changes_coalesced": "outrider_status_changes_coalesced_total",
         "documents_written": "outrider_status_documents_written_total",
         "events_published": "outrider_events_published_total", "events_coalesced": "outrider_events_coalesced_total",
     }  # fmt: skip

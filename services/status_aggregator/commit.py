@@ -33,8 +33,9 @@ AHEAD_MAX = 50_000
 # Documents and events that wait for a commit; beyond, folding waits: the stream keeps the rest.
 AHEAD_MAX_BYTES = 64 << 20
 # Of documents that wait, which are not compressed yet.
-EVENTS_MAX = 5_000
-# Events that wait; beyond, only the newest of each kind and application is kept, and the others are counted.
+STORM = 5_000
+# Documents, or events, that wait; beyond, folding gathers until they are on their way. Of events only the newest of each kind and
+# application is kept then, and the others are counted.
 SLICE = 500
 # Put together at a time: some milliseconds in which nobody else gets a turn.
 NOTHING = StatusRecord(b"", 0, 0)
@@ -52,7 +53,7 @@ class Commit:
     edges: dict[ClusterName, Changes] = field(default_factory=dict)
     size_bytes: int = 0
     # of these documents, about
-    _thin_at: int = EVENTS_MAX
+    _thin_at: int = STORM
 
     def __len__(self) -> int:
         return len(self.events) + len(self.documents)
@@ -61,6 +62,11 @@ class Commit:
     def is_full(self) -> bool:
         """Whether it is all that should wait."""
         return len(self) >= AHEAD_MAX or self.size_bytes >= AHEAD_MAX_BYTES
+
+    @property
+    def is_storm(self) -> bool:
+        """Whether so much waits that the newest of each application will do."""
+        return len(self.events) > STORM or len(self.documents) > STORM
 
     def said(self, key: Key, said: Said) -> None:
         """Something was said of an application."""
@@ -71,13 +77,13 @@ class Commit:
                 self.size_bytes += said.known.size_bytes
         self.documents[key] = before.then(said)
 
-    def thin(self) -> int:
+    def thin(self, *, at_last: bool = False) -> int:
         """Keep the newest event of each kind and application if there are too many; return how many are dropped."""
         before = len(self.events)
-        if before > self._thin_at:
+        if before > (STORM if at_last else self._thin_at):
             newest = {(event.cluster, event.app, event.name): event for event in self.events}
             self.events = list(newest.values())
-            self._thin_at = max(EVENTS_MAX, 2 * len(self.events))
+            self._thin_at = max(STORM, 2 * len(self.events))
         return before - len(self.events)
 
 
@@ -100,6 +106,7 @@ class Committer:
         self._may_write = may_write
         self._dirty, self._room = asyncio.Event(), asyncio.Event()
         self._room.set()
+        self._taken = asyncio.Event()
         self.pending = Commit()
         self.documents_written = self.events_published = self.events_dropped = 0
 
@@ -114,6 +121,16 @@ class Committer:
         """Wait until more may be folded."""
         await self._room.wait()
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether enough waits to be written."""
+        return self.pending.is_storm
+
+    async def taken(self) -> None:
+        """Wait until what waits is on its way."""
+        self._taken.clear()
+        await self._taken.wait()
+
     async def run(self) -> None:
         """Write until cancelled."""
         while True:
@@ -121,6 +138,8 @@ class Committer:
             self._dirty.clear()
             commit, self.pending = self.pending, Commit()
             self._room.set()
+            self._taken.set()
+            self.events_dropped += commit.thin(at_last=True)
             await self._until_written(commit)
 
     async def _until_written(self, commit: Commit) -> None:

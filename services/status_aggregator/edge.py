@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from msgspec import UNSET, Struct
 
+from outrider.messages import StatusBatch
 from status_aggregator.document import DOCUMENT_MAX_BYTES, UNKNOWN
 from status_aggregator.shape import Listed
 
@@ -98,13 +99,17 @@ class Change(Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True)
 class Folded:
-    """What a batch came to."""
+    """What a batch, or several, came to."""
 
     edge: Edge
-    is_old: bool = False
-    # folded before, or of an epoch that was replaced: nothing has changed
+    last: StatusBatch | None = None
+    # the newest that was folded
+    old: int = 0
+    # how many were folded before, or are of an epoch that was replaced
     is_restart: bool = False
     changes: tuple[Change, ...] = ()
+    documents: int = 0
+    # that came; of those of one application only the last one is a change
     removed: tuple[str, ...] = ()
     absent: tuple[str, ...] = ()
     # said to be gone, though the hub did not know of them
@@ -115,6 +120,11 @@ class Folded:
     entries: int = 0
     rejected: Mapping[str, int] = field(default_factory=dict)
     # entries by kind of fault
+
+    @property
+    def is_old(self) -> bool:
+        """Whether all were folded before, or are of an epoch that was replaced: nothing has changed."""
+        return self.last is None
 
 
 def begin_gathering(edge: Edge) -> Edge:

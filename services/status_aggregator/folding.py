@@ -15,8 +15,9 @@ from status_aggregator.announcing import Announcing
 from status_aggregator.bulk import Bulk
 from status_aggregator.commit import Committer
 from status_aggregator.edge import Limits
+from status_aggregator.fleet import Fleet
 from status_aggregator.hub_clock import Moment
-from status_aggregator.ingest import Fleet, Ingest, starting_point
+from status_aggregator.ingest import Ingest, starting_point
 from status_aggregator.mending import Mender, MendingSettings, Wants
 from status_aggregator.presence import Presence
 from status_aggregator.records import Cursor, EdgeTable, Stored, load

@@ -19,7 +19,7 @@ _LEVEL = -1
 # Level 1 takes 12 % less memory and twice the time.
 WRAPPED_MAX_BYTES = 16 << 10
 _SMALL_BYTES = 256
-_ONE_BYTE, _TWO_BYTES, _HEADER_MAX_BYTES = 0x20, 0x60, 18
+_ONE_BYTE, _TWO_BYTES, _HEADER_MAX_BYTES = 0x20, 0x60, 14
 # RFC 8878, Frame_Header_Descriptor: a single segment, and how many bytes its size has. Two hold what is below 64 KiB.
 
 
@@ -72,29 +72,33 @@ def document_of(record: StatusRecord) -> bytes:
         raise MalformedMessage("StatusRecord.frame: does not decode") from error
 
 
-def received(frame: bytes, base: bytes | None, *, max_bytes: int) -> bytes:
-    """Return the document in a frame of `outrider.delta`; `base` is the held document that it is a patch against.
+def received(frames: list[bytes], base: bytes | None) -> bytes:
+    """Return the document in the last of some frames of `outrider.delta`, each a patch against the one before.
 
-    TooLarge if it announces more than `max_bytes`, WrongBase if it does not decode. The digest is the caller's to check.
+    `base`: the held document that the first is a patch against, None if it is whole. WrongBase if one does not decode. The sizes
+    (`unpacked_bytes`) and the digest are the caller's to check.
     """
-    whole = _MAGIC + frame
-    size = _announced_bytes(whole)
-    if size > max_bytes:
-        raise TooLarge(f"{size} bytes announced, {max_bytes} are allowed")
+    chain: list[bytes | bytearray | memoryview] = [_MAGIC + frame for frame in frames]
     try:
-        if base is None:
-            return _contexts.decompressor.decompress(whole, max_output_size=max_bytes)
-        return _contexts.decompressor.decompress_content_dict_chain([base, whole])
+        if base is not None:
+            chain.insert(0, base)
+        elif len(chain) == 1:
+            return _contexts.decompressor.decompress(chain[0])
+        return _contexts.decompressor.decompress_content_dict_chain(chain)
     except (zstandard.ZstdError, ValueError) as error:
         raise WrongBase("the frame does not decode against this base") from error
 
 
-def _announced_bytes(whole: bytes) -> int:
-    """Return how large the content of a frame is by its header; WrongBase if it is none."""
-    if len(whole) > _HEADER_MAX_BYTES and whole[4] == _TWO_BYTES:
+def unpacked_bytes(frame: bytes, *, max_bytes: int) -> int:
+    """Return how large the content of a frame of `outrider.delta` says it is; TooLarge if that is more, WrongBase if it is none."""
+    if len(frame) > _HEADER_MAX_BYTES and frame[0] == _TWO_BYTES:
         # Nearly all are like that, and each change of a fleet has one.
-        return int.from_bytes(whole[5:7], "little") + _SMALL_BYTES
-    try:
-        return zstandard.get_frame_parameters(whole).content_size
-    except zstandard.ZstdError as error:
-        raise WrongBase("not a frame") from error
+        size = int.from_bytes(frame[1:3], "little") + _SMALL_BYTES
+    else:
+        try:
+            size = zstandard.get_frame_parameters(_MAGIC + frame).content_size
+        except zstandard.ZstdError as error:
+            raise WrongBase("not a frame") from error
+    if size > max_bytes:
+        raise TooLarge(f"{size} bytes announced, {max_bytes} are allowed")
+    return size

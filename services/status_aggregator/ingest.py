@@ -1,31 +1,35 @@
 """Follow stream STATUS from the stored cursor on and fold it, batch by batch, for ever.
 
-Guarantees: every batch is folded once for each (cluster, epoch, seq), in the order of the stream; what is folded is written (`commit`);
-a crash at any point loses nothing, since the cursor is written last. Memory is ahead of the bucket by at most one commit and what
-gathers meanwhile. One faulty message never stops the others.
+Guarantees: every batch is folded once for each (cluster, epoch, seq), those of a cluster in the order of the stream; what is folded is
+written (`commit`); a crash at any point loses nothing, since the cursor is written last. Memory is ahead of the bucket by at most one
+commit, what gathers meanwhile and the backlog. One faulty message never stops the others.
+
+Batch after batch while writing keeps up. In a storm, when enough waits to be written, reading goes on and folding waits: then what
+came of each cluster is folded together, so the more there is, the less each change costs.
 """
 
 import asyncio
 from collections.abc import Callable
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import groupby
 
 import structlog
-from msgspec.structs import replace
 
-from outrider import subjects
-from outrider.bus.follow import Batch, follow
-from outrider.bus.jetstream import JetStream, Stored
+from outrider.bus.follow import follow
+from outrider.bus.jetstream import JetStream
 from outrider.codec import MalformedMessage, UnknownVersion
 from outrider.messages import StatusBatch
 from outrider.names import ClusterName
 from outrider.topology import STATUS
 from status_aggregator import clock, events
 from status_aggregator.arrival import Arrival, Arrived
+from status_aggregator.backlog import Backlog, Waiting, by_cluster
 from status_aggregator.clock import ClockOffset
 from status_aggregator.commit import Committer
-from status_aggregator.edge import Edge, Folded, Known, Limits, begin_gathering
-from status_aggregator.fold import fold
+from status_aggregator.edge import Edge, Folded, Limits
+from status_aggregator.fleet import Fleet
+from status_aggregator.fold import fold_together
 from status_aggregator.hub_clock import Moment
 from status_aggregator.mending import Mender
 from status_aggregator.records import Cursor, Key, Loaded
@@ -48,46 +52,9 @@ class Counts:
     old_batches: int = 0
     entries: int = 0
     changes: int = 0
+    coalesced: int = 0
+    # of these: replaced by a newer one that was folded together with it
     restarts: int = 0
-
-
-@dataclass
-class Fleet:
-    """The folded state of every edge."""
-
-    edges: dict[ClusterName, Edge] = field(default_factory=dict)
-    clocks: dict[ClusterName, ClockOffset] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, loaded: Loaded) -> "Fleet":
-        """Return the state that was stored."""
-        clocks = {
-            cluster: ClockOffset((record.clock_offset_ms,))
-            for cluster, record in loaded.edge_records.items()
-            if record.heard_at_ms
-        }
-        return cls(loaded.edges(), clocks)
-
-    def packed(self, key: Key, known: Known, frame: bytes) -> None:
-        """Hold the compressed frame of a document that was written, unless a newer one has come."""
-        edge = self.edges.get(key.cluster)
-        if edge is not None and edge.apps.get(key.app) is known:
-            edge.apps[key.app] = replace(known, frame=frame)
-
-    def ask_all(self, cluster: ClusterName) -> None:
-        """An edge is asked for everything: what it announces from now on is its set."""
-        if (edge := self.edges.get(cluster)) is not None:
-            self.edges[cluster] = begin_gathering(edge)
-
-    def connected(self, cluster: ClusterName) -> None:
-        """An edge has connected: its clock may have been set while it was away."""
-        self.clocks[cluster] = ClockOffset()
-
-    def forget(self, cluster: ClusterName) -> list[Key]:
-        """Drop a cluster that is no longer registered; return the keys of its documents."""
-        self.clocks.pop(cluster, None)
-        edge = self.edges.pop(cluster, None)
-        return [Key(cluster, app) for app in edge.apps] if edge else []
 
 
 class Ingest:
@@ -110,66 +77,93 @@ class Ingest:
         self._rejections = rejections
         self._is_registered, self._is_wanted = is_registered, is_wanted
         self._limits = limits or Limits()
-        self._now, self._turn = now, 0
+        self._now, self._turn, self._caught_up = now, 0, False
+        self._backlog = Backlog()
         self.arrival = Arrival(js, STATUS.name, lambda: now().unix_ms)
         self.counts = Counts()
 
     async def run(self, start: Cursor) -> None:
         """Fold until cancelled."""
-        batches = follow(self._js, STATUS.name, after_seq=start.seq)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._read(start.seq), name="read status")
+            tasks.create_task(self._fold(start.created), name="fold status")
+
+    async def _read(self, after_seq: int) -> None:
+        batches = follow(self._js, STATUS.name, after_seq=after_seq)
         async with aclosing(batches):  # type: ignore[type-var]
             async for batch in batches:
-                await self._read(batch, start.created)
+                if batch.messages:
+                    await self._backlog.put(batch.messages, await self.arrival.of(batch.messages))
+                self._caught_up = self._caught_up or batch.caught_up
+                self._done()
 
-    async def _read(self, batch: Batch, created: str) -> None:
-        if batch.messages:
-            arrived = await self.arrival.of(batch.messages)
-            for stored in batch.messages:
+    async def _fold(self, created: str) -> None:
+        while True:
+            await self._backlog.some()
+            if self._committer.is_behind:
+                await self._committer.taken()
+                waiting = self._backlog.all()
+            else:
+                waiting = [self._backlog.first()]
+            for cluster, together in by_cluster(waiting).items():
                 await self._committer.room()
-                self._message(stored, arrived)
-                self._committer.pending.cursor = Cursor(stored.seq, created)
+                self._together(cluster, together)
                 self._committer.changed()
                 await self._give_way()
-        if batch.caught_up and self._mender.paused:
+            # Only now: those of other clusters may have come before.
+            self._committer.pending.cursor = Cursor(waiting[-1].stored.seq, created)
+            self._committer.changed()
+            self._done()
+
+    def _done(self) -> None:
+        if self._caught_up and self._mender.paused and not self._backlog:
             log.info("status stream caught up with")
             self._mender.resume()
 
     async def _give_way(self) -> None:
-        self._turn += 1
         if self._turn >= TURN_ENTRIES:
             self._turn = 0
             await asyncio.sleep(0)
 
-    def _message(self, stored: Stored, arrived: Arrived) -> None:
-        cluster = subjects.cluster_of(stored.subject)
+    def _together(self, cluster: ClusterName, waiting: list[Waiting]) -> None:
+        """Fold what waits of one cluster."""
+        self._turn += len(waiting)
         if not self._is_registered(cluster):
-            self._rejections.add("batch of a cluster that is not registered", cluster=cluster)
+            self._rejections.add(
+                "batch of a cluster that is not registered", cluster=cluster, count=len(waiting)
+            )
             return
+        read = [(batch, one.arrived) for one in waiting if (batch := self._batch(cluster, one)) is not None]
+        for _, run in groupby(read, key=lambda one: one[0].epoch):
+            batches, arrived = zip(*run, strict=True)
+            self._turn += sum(len(batch.entries) for batch in batches)
+            edge = self._fleet.edges.get(cluster, Edge())
+            folded = fold_together(edge, batches, self._now().passed_ms, self._limits)
+            self._count(cluster, len(batches), folded)
+            if folded.last is not None:
+                self._take(cluster, folded.last, folded, arrived[-1])
+
+    def _batch(self, cluster: ClusterName, waiting: Waiting) -> StatusBatch | None:
         try:
-            batch = _batch(stored.data)
+            return _batch(waiting.stored.data)
         except UnknownVersion as error:
             self._rejections.add("batch of an unknown version", cluster=cluster, reason=str(error))
         except MalformedMessage as error:
             self._rejections.add("malformed batch", cluster=cluster, reason=str(error))
-        else:
-            self._turn += len(batch.entries)
-            edge = self._fleet.edges.get(cluster, Edge())
-            folded = fold(edge, batch, self._now().passed_ms, self._limits)
-            self._count(cluster, folded)
-            if not folded.is_old:
-                self._take(cluster, batch, folded, arrived)
+        return None
 
-    def _count(self, cluster: ClusterName, folded: Folded) -> None:
-        self.counts.batches += 1
-        self.counts.old_batches += folded.is_old
+    def _count(self, cluster: ClusterName, batches: int, folded: Folded) -> None:
+        self.counts.batches += batches
+        self.counts.old_batches += folded.old
         self.counts.restarts += folded.is_restart
         self.counts.entries += folded.entries
-        self.counts.changes += len(folded.changes)
+        self.counts.changes += folded.documents
+        self.counts.coalesced += folded.documents - len(folded.changes)
         for kind, count in folded.rejected.items():
             self._rejections.add(kind, cluster=cluster, count=count)
 
     def _take(self, cluster: ClusterName, batch: StatusBatch, folded: Folded, arrived: Arrived) -> None:
-        """Take up a folded batch: state, what is to be written, what is to be asked for."""
+        """Take up what was folded: state, what is to be written, what is to be asked for."""
         self._fleet.edges[cluster] = folded.edge
         received_ms = arrived.at_ms
         offset = self._clock(cluster, batch, folded, arrived)

@@ -96,6 +96,7 @@ def _work(folding: Folding) -> str:
         ("outrider_status_batches", "Batches of status read.", counts.batches),
         ("outrider_status_batches_old", "Batches that were folded before.", counts.old_batches),
         ("outrider_status_changes", "Documents folded that differed from the one before.", counts.changes),
+        ("outrider_status_changes_coalesced", "Of these: replaced before they were told.", counts.coalesced),
         (
             "outrider_status_documents_written",
             "Documents written to the bucket.",

@@ -14,6 +14,7 @@ from outrider.bus.follow import follow
 from outrider.bus.jetstream import JetStream
 from outrider.tasks import background
 from outrider.topology import EVENTS, STATUSES
+from status_aggregator import commit
 
 
 class Died(Exception):
@@ -74,6 +75,55 @@ async def test_a_crash_at_any_write_loses_nothing_and_doubles_nothing(
     assert lives >= 3
     told = await events(fleet)
     assert Counter({name: n for name, n in told.items() if "till" in name}) == expected
+
+
+async def test_a_crash_in_a_storm_loses_nothing_and_tells_what_stands_in_the_end(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Whatever waits to be written is a storm: what comes meanwhile is folded together.
+    monkeypatch.setattr(commit, "STORM", 0)
+    edges = [await fleet.edge(f"shop{n}") for n in range(3)]
+    coalesced = 0
+    async with fleet.hub.connect("aggregator") as connection:
+        js = JetStream(connection)
+        for lives in itertools.count():
+            for n in range(12):
+                for edge in edges:
+                    edge.model.put("till", status(("Degraded", "Progressing")[n % 2], objects=n))
+                    edge.model.put("menu", status("Healthy", objects=(lives + n) % 4))
+                    if n % 5 == 4:
+                        edge.model.remove("menu")
+                    seq = await edge.flush()
+            has_died = False
+            try:
+                async with (
+                    fleet.folding(MortalJetStream(js, lives)) as part,
+                    background(part.run(), name="fold"),
+                ):
+                    await fleet.until_committed(seq)
+            except* Died:
+                has_died = True
+            async with fleet.folding(js) as part, background(part.run(), name="fold"):
+                await fleet.until_committed(seq)
+            coalesced += part.ingest.counts.coalesced
+            for edge in edges:
+                await fleet.until_documents(edge.cluster, edge.model.documents)
+            assert part.mender.asked == 0
+            assert not part.around.rejections.counts
+            if not has_died:
+                break
+    assert lives >= 3
+    assert coalesced
+    for edge in edges:
+        assert (await last_event(fleet, edge.cluster, "till"))["health"] == "Progressing"
+
+
+async def last_event(fleet: Fleet, cluster: str, app: str) -> dict[str, Any]:
+    """Return what the stream told last of an application's health."""
+    async with fleet.hub.connect("person") as connection:
+        stored = await JetStream(connection).last(EVENTS.name, f"events.{cluster}.{app}.health-changed")
+    found: dict[str, Any] = json.loads(stored.data)["data"]
+    return found
 
 
 async def let_batches(js: JetStream, takes: bool) -> None:

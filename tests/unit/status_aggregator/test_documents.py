@@ -17,11 +17,16 @@ from status_aggregator.words import Gone, Refused, Said, Standing, Word, trouble
 GOOD = status("Degraded", message="crash loop", operation=operation("Failed"))
 
 
+def received(frame: bytes, base: bytes | None, *, max_bytes: int) -> bytes:
+    frames.unpacked_bytes(frame, max_bytes=max_bytes)
+    return frames.received([frame], base)
+
+
 @given(st.binary(min_size=1, max_size=3000), st.binary(min_size=1, max_size=3000))
 def test_a_patch_on_a_held_document_gives_what_the_shared_codec_gives(new: bytes, old: bytes) -> None:
     sent = delta.Delta.between(new, old)
     base = frames.hold(old) if sent.base is not None else None
-    assert frames.received(sent.frame, base, max_bytes=4096) == sent.apply(old, max_bytes=4096) == new
+    assert received(sent.frame, base, max_bytes=4096) == sent.apply(old, max_bytes=4096) == new
     assert frames.unpack(frames.hold(new)) == new
 
 
@@ -32,7 +37,17 @@ def test_a_document_that_is_only_wrapped_is_a_base_as_one_that_is_compressed(old
     assert frames.unpack(frames.packed(wrapped, len(old))) == old
     if old:
         patch = delta.compress(new, old)
-        assert frames.received(patch, wrapped, max_bytes=4096) == new
+        assert received(patch, wrapped, max_bytes=4096) == new
+
+
+@given(st.lists(st.binary(min_size=1, max_size=2000), min_size=2, max_size=6), st.booleans())
+def test_frames_that_follow_one_another_are_unpacked_together(documents: list[bytes], is_whole: bool) -> None:
+    first, *others = documents
+    patches = [delta.compress(new, old) for old, new in zip(documents, others, strict=False)]
+    if is_whole:
+        assert frames.received([delta.compress(first), *patches], None) == documents[-1]
+    else:
+        assert frames.received(patches, frames.wrap(first)) == documents[-1]
 
 
 def test_a_document_that_was_written_is_held_compressed() -> None:
@@ -48,7 +63,7 @@ def test_bytes_that_are_no_frame_are_refused_by_the_two_errors_that_are_handled(
     for base in (None, frames.hold(b"base")):
         # A few happen to be one.
         with contextlib.suppress(delta.WrongBase, delta.TooLarge):
-            assert len(frames.received(frame, base, max_bytes=100)) <= 100
+            assert len(received(frame, base, max_bytes=100)) <= 100
 
 
 def test_a_frame_without_its_size_is_refused_before_it_is_unpacked() -> None:
@@ -59,7 +74,7 @@ def test_a_frame_without_its_size_is_refused_before_it_is_unpacked() -> None:
     )
     sent = zstandard.ZstdCompressor(compression_params=parameters).compress(b"x" * 50)
     with pytest.raises((delta.TooLarge, delta.WrongBase)):
-        frames.received(sent, None, max_bytes=100)
+        received(sent, None, max_bytes=100)
 
 
 def test_what_decides_is_read_without_reading_the_rest() -> None:

@@ -8,7 +8,7 @@ from outrider import codec, delta
 from outrider.messages import StatusBatch
 from status_aggregator import frames
 from status_aggregator.edge import Edge, Folded, Limits, begin_gathering
-from status_aggregator.fold import RETIRED_FOR_MS, fold
+from status_aggregator.fold import RETIRED_FOR_MS, fold, fold_together
 
 LIMITS = Limits()
 A, B = status("Healthy"), status("Degraded", message="crash loop")
@@ -285,3 +285,52 @@ def test_a_cluster_document_that_is_none_leaves_the_last_good_one(malformed: Any
     folded = fold(known, batch(2, {}, [entry("$cluster", malformed)]), 2_000, LIMITS)
     assert told(folded) == {}
     assert folded.refused == (("$cluster", "not a status document"),)
+
+
+C = status("Progressing", operation=operation("Running"))
+
+
+def test_batches_that_are_folded_together_tell_what_stands_at_the_end() -> None:
+    edge = fold_all(batch(1, {"till": A, "menu": A}, [entry("till", A), entry("menu", A)])).edge
+    later = [
+        batch(2, {"till": B, "menu": A}, [entry("till", B, A)]),
+        batch(3, {"till": C, "menu": A}, [entry("till", C, B)]),
+        batch(4, {"till": C}, [gone("menu")]),
+    ]
+    folded = fold_together(edge, later, 1_000, LIMITS)
+    assert told(folded) == {"till": C}
+    assert (folded.changes[0].before, folded.removed) == (edge.apps["till"], ("menu",))
+    assert (folded.documents, folded.entries, folded.old, folded.edge.seq) == (2, 3, 0, 4)
+    assert not folded.differs
+    again = fold_together(folded.edge, [*later, batch(5, {"till": C})], 1_000, LIMITS)
+    assert (again.old, again.changes, again.edge.seq) == (3, (), 5)
+
+
+def test_of_documents_that_lead_to_a_damaged_one_the_last_good_one_stands() -> None:
+    edge = fold_all(batch(1, {"till": A}, [entry("till", A)])).edge
+    damaged = entry("till", C, B)
+    damaged[3] = damaged[3][:-4] + b"zzzz"
+    folded = fold_together(
+        edge,
+        [
+            batch(2, {"till": B}, [entry("till", B, A)]),
+            batch(3, {"till": C}, [damaged]),
+            batch(4, {"till": A}, [entry("till", A, C)]),
+        ],
+        1_000,
+        LIMITS,
+    )
+    assert told(folded) == {"till": B}
+    assert folded.edge.lacking == {"till"}
+    assert folded.rejected == {"document does not decode": 1}
+
+
+def test_a_whole_document_is_no_matter_of_what_came_before_it() -> None:
+    damaged = entry("till", B)
+    damaged[3] = damaged[3][:-4] + b"zzzz"
+    folded = fold_together(
+        Edge(), [batch(1, {"till": B}, [damaged]), batch(2, {"till": C}, [entry("till", C)])], 1_000, LIMITS
+    )
+    assert told(folded) == {"till": C}
+    assert not folded.edge.lacking
+    assert not folded.rejected

@@ -1,5 +1,6 @@
 """Edges that lose, repeat, reorder, restart and truncate, against the fold: in the end the hub has what the edge has."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,12 +13,34 @@ from outrider import codec
 from outrider.messages import StatusBatch
 from status_aggregator import frames
 from status_aggregator.edge import Edge, Limits, begin_gathering
-from status_aggregator.fold import RETIRED_FOR_MS, fold
+from status_aggregator.fold import RETIRED_FOR_MS, fold, fold_together
 
 APPS = ("a", "b", "c", "d_e")
 HEALTHS = ("Healthy", "Progressing", "Degraded")
 ROUNDS_MAX = 4
 # Of asking and answering, over a link that loses nothing any more.
+
+
+def damaged(sent: StatusBatch) -> StatusBatch:
+    """Return a batch whose first document is cut off."""
+    entries = [list(entry) for entry in sent.entries]
+    if entries and entries[0][3]:
+        entries[0][3] = entries[0][3][:-3]
+    return replace(sent, entries=entries)
+
+
+def state_of(edge: Edge) -> Any:
+    """Return what is known of an edge, but for what may be gathered more than is needed."""
+    apps = {
+        app: (
+            known.announced,
+            known.digest,
+            frames.unpack(known.frame) if known.frame else b"",
+            known.refused,
+        )
+        for app, known in edge.apps.items()
+    }
+    return apps, edge.epoch, edge.seq, edge.lacking, edge.size_bytes, edge.retired
 
 
 class HubAndEdge(RuleBasedStateMachine):
@@ -71,6 +94,24 @@ class HubAndEdge(RuleBasedStateMachine):
             self.take(self.under_way[place])
             if not data.draw(st.booleans()):
                 del self.under_way[place]
+
+    @rule(data=st.data())
+    def deliver_together(self, data: st.DataObject) -> None:
+        """What waits of one epoch, damaged or not, ends as if it had come one by one."""
+        epoch = self.under_way[0].epoch if self.under_way else 0
+        sent = [batch for batch in self.under_way if batch.epoch == epoch]
+        if not sent:
+            return
+        sent = sent[: data.draw(st.integers(1, len(sent)))]
+        self.under_way = [batch for batch in self.under_way if batch not in sent]
+        if data.draw(st.booleans()):
+            place = data.draw(st.integers(0, len(sent) - 1))
+            sent[place] = damaged(sent[place])
+        singly = self.edge
+        for batch in sent:
+            singly = fold(singly, batch, self.now_ms, Limits()).edge
+        self.edge = fold_together(self.edge, sent, self.now_ms, Limits()).edge
+        assert state_of(self.edge) == state_of(singly)
 
     @rule(data=st.data())
     def deliver_damaged(self, data: st.DataObject) -> None:
