@@ -164,7 +164,7 @@ class StatusBatch(Message):
             [app, digest, base and base[:BASE_BYTES], frame] for app, digest, base, frame in self.entries
         ]
         packed = codec.pack(entries)
-        frame = delta.compress(packed)
+        frame = delta.compress(packed, level=delta.LEVEL_OFTEN)
         is_shorter = len(frame) < len(packed)
         return dataclasses.replace(
             self,

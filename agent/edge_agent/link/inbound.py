@@ -124,9 +124,10 @@ class Inbound:
         if record is None:
             return
         waiting = {pending.record.generation for pending in self._pending.values()}
-        if self.frontier.has_gap_before(record.generation, waiting) or self._is_numbered_again(app, record):
+        known = self._known(app)
+        if self.frontier.has_gap_before(record.generation, waiting) or self._is_numbered_again(known, record):
             self.gap.set()
-        self.offer(app, record)
+        self._offer(app, record, known)
 
     def verified(self, app: AppName, sealed: bytes) -> Desired | None:
         """Return the record if the hub signed it for this cluster and application."""
@@ -136,10 +137,15 @@ class Inbound:
             self.rejections.add(f"desired {type(error).__name__}", error)
             return None
 
-    def _is_numbered_again(self, app: AppName, record: Desired) -> bool:
+    def _known(self, app: AppName) -> Desired | None:
+        """Return the newest record of an application, stored or not."""
+        if (pending := self._pending.get(app)) is not None:
+            return pending.record
+        held = self._holdings.get(app)
+        return held.record if held is not None else None
+
+    def _is_numbered_again(self, known: Desired | None, record: Desired) -> bool:
         """Whether a record's number, or a higher one, was given out before it, and not to what it says."""
-        pending, held = self._pending.get(app), self._holdings.get(app)
-        known = pending.record if pending is not None else held.record if held is not None else None
         if known is None:
             return record.generation <= self.frontier.complete
         return record.generation <= known.generation and Holding.of(record) != Holding.of(known)
@@ -149,7 +155,7 @@ class Inbound:
         pending = self._pending.get(app)
         if pending is not None and record.generation < pending.record.generation:
             return False
-        return record.generation > self._newest(held, None)
+        return record.generation > self._newest(held.record if held is not None else None)
 
     def complete_up_to(self, generation: Generation) -> None:
         """Take in that every record up to here has been seen, and write it down. ReplicaUnwritable."""
@@ -168,8 +174,12 @@ class Inbound:
 
         `bundle`: its bundle's canonical bytes, where they came with it.
         """
-        held, pending = self._holdings.get(app), self._pending.get(app)
-        newest = self._newest(held, pending)
+        return self._offer(app, record, self._known(app), bundle)
+
+    def _offer(
+        self, app: AppName, record: Desired, known: Desired | None, bundle: bytes | None = None
+    ) -> asyncio.Event:
+        pending, newest = self._pending.get(app), self._newest(known)
         if pending is not None and record.generation >= newest:
             pending.bring(bundle)
         if record.generation <= newest:
@@ -187,15 +197,13 @@ class Inbound:
         self._arrived.put_nowait(app)
         return pending.stored
 
-    def _newest(self, held: Held | None, pending: _Pending | None) -> Generation:
+    def _newest(self, known: Desired | None) -> Generation:
         """Return the generation that a record must exceed.
 
         Where nothing is held, it is the frontier: everything below was seen, so an application that was removed is not
         brought back by replaying its old record.
         """
-        if pending is not None:
-            return pending.record.generation
-        return held.generation if held is not None else self.frontier.complete
+        return known.generation if known is not None else self.frontier.complete
 
     async def _accept(self, app: AppName) -> None:
         """Obtain the bundle of the newest record of an application and store both."""

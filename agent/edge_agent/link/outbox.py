@@ -136,7 +136,7 @@ class Outbox:
         known = self._documents.get(app)
         if known is None:
             return [token(app), b"", None, None], None
-        sent = delta.Delta.between(known.packed, known.acknowledged)
+        sent = delta.Delta.between(known.packed, known.acknowledged, delta.LEVEL_OFTEN)
         return [token(app), known.digest, sent.base, sent.frame], known.packed
 
     def acknowledged(self, sending: Sending) -> list[AppName]:

@@ -95,7 +95,7 @@ class Holdings:
             digest=record.digest, cascade=record.cascade,
         ).pack()  # fmt: skip
         row = self._bundles.prepare(bundle) if bundle is not None else None
-        highest = max(self.highest, record.generation)
+        highest = max(self._pair("highest"), record.generation)
         before = self.get(app)
 
         def store(connection: sqlite3.Connection) -> Generation:
