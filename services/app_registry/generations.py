@@ -78,13 +78,18 @@ class Generations:
         self._clusters: dict[ClusterName, _Cluster] = {}
         self._places: dict[AppName, tuple[ClusterName, ...]] = {}
 
-    def stored(self, cluster: ClusterName, app: AppName, seq: int, sealed: bytes) -> bool:
-        """Take in a record of the stream; return whether it was not known. MalformedMessage if it is none."""
+    def stored(
+        self, cluster: ClusterName, app: AppName, seq: int, sealed: bytes, record: Desired | None = None
+    ) -> bool:
+        """Take in a record of the stream; return whether it was not known. MalformedMessage if it is none.
+
+        `record`: what is sealed, where that is at hand.
+        """
         of = self._clusters.setdefault(cluster, _Cluster())
         known = of.published.get(app)
         if known is not None and known.seq >= seq:
             return False
-        record = Desired.unpack(sealed[SIGNATURE_BYTES:])
+        record = record or Desired.unpack(sealed[SIGNATURE_BYTES:])
         last = Last.of(record)
         if known is not None and record.generation <= known.generation:
             # Written by a replica that had lost its lease: the edge refuses it, so it counts as no record at all.

@@ -53,7 +53,7 @@ class Publisher:
         sealed = seal(self._seed, cluster, app, record.pack())
         try:
             seq = await self._js.publish(subjects.desired(cluster, app), sealed)
-            self._generations.stored(cluster, app, seq, sealed)
+            self._generations.stored(cluster, app, seq, sealed, record)
         finally:
             self._generations.settled(cluster, generation)
         log.debug(

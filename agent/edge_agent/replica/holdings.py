@@ -6,9 +6,10 @@ frontier has begun again, no frontier of before is believed.
 """
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import msgpack
 
@@ -21,6 +22,7 @@ from outrider.generations import Holding, generations_digest, holdings_digest
 from outrider.messages import Desired, Generation
 from outrider.names import AppName
 
+T = TypeVar("T")
 NOTHING = Generation(0, 0)
 _EMPTY = msgpack.packb({})
 _HELD = "held"
@@ -55,7 +57,9 @@ class Holdings:
     def __init__(self, database: Database, bundles: Bundles) -> None:
         self._database = database
         self._bundles = bundles
-        self._complete = self._pair("complete")
+        self._complete, self._highest = self._pair("complete"), self._pair("highest")
+        self._numbers: dict[AppName, Generation] | None = None
+        # of what is held, so that no record that comes has all others read; None: to be read again
         self._begins_again = any(loss.what in _BEGIN_AGAIN for loss in database.losses)
         self._damaged: set[str] = set()
         # applications of whose record a copy was found damaged
@@ -95,7 +99,7 @@ class Holdings:
             digest=record.digest, cascade=record.cascade,
         ).pack()  # fmt: skip
         row = self._bundles.prepare(bundle) if bundle is not None else None
-        highest = max(self._pair("highest"), record.generation)
+        highest = max(self._highest, record.generation)
         before = self.get(app)
 
         def store(connection: sqlite3.Connection) -> Generation:
@@ -105,10 +109,12 @@ class Holdings:
                 table.put(connection, app, record.epoch, record.counter, record.digest, kept)
             _take_over(connection, before, Held(app, record))
             _put_pair(connection, "highest", highest)
+            self._numbers = {**self._known_numbers(connection), app: record.generation}
             return self._note(connection, complete)
 
         room = 2 * len(kept) + (len(row[1]) if row else 0)
-        self._complete = self._database.write(store, durable=True, room=room)
+        self._complete = self._write(store, durable=True, room=room)
+        self._highest = highest
         with suppress(ReplicaUnwritable):
             self._bundles.evict()
 
@@ -134,14 +140,19 @@ class Holdings:
                     f"DELETE FROM {table.name} WHERE app = ? AND (epoch, counter) <= (?, ?)",  # noqa: S608
                     (app, *generation),
                 )
-            META.put(connection, _HELD, _digest(_generations(connection)))
+            self._numbers = {
+                held: number
+                for held, number in self._known_numbers(connection).items()
+                if held != app or number > generation
+            }
+            META.put(connection, _HELD, _digest(self._numbers))
 
-        self._database.write(drop, room=None)
+        self._write(drop, room=None)
 
     @property
     def highest(self) -> Generation:
         """The highest generation ever accepted: what is below was seen or is a replay."""
-        return max(self._pair("highest"), *self.generations().values(), NOTHING)
+        return max(self._highest, *self.generations().values(), NOTHING)
 
     @property
     def complete(self) -> Generation:
@@ -156,14 +167,14 @@ class Holdings:
     def set_complete(self, generation: Generation) -> None:
         """Note that every record up to `generation` has been seen. ReplicaUnwritable."""
         if generation != self.complete:
-            self._complete = self._database.write(lambda connection: self._note(connection, generation))
+            self._complete = self._write(lambda connection: self._note(connection, generation))
 
     def begin_again(self) -> Generation:
         """Return the frontier from which on to ask, and believe from here on what is said of it."""
         if self._begins_again:
             with suppress(ReplicaUnwritable):
                 # Where it can't be, what was lost is found to be lost by the next start too.
-                self._database.write(lambda connection: self._note(connection, NOTHING))
+                self._write(lambda connection: self._note(connection, NOTHING))
             self._begins_again, self._complete = False, NOTHING
         return self._complete
 
@@ -185,7 +196,23 @@ class Holdings:
             for app in sorted(damaged - found.keys()) or [""]:
                 self._database.lost(Loss("record", app, "both copies of it are damaged"))
 
+    def _write(
+        self, work: Callable[[sqlite3.Connection], T], *, durable: bool = False, room: int | None = 0
+    ) -> T:
+        try:
+            return self._database.write(work, durable=durable, room=room)
+        except ReplicaUnwritable:
+            # What was rolled back may be in the numbers.
+            self._numbers = None
+            raise
+
+    def _known_numbers(self, connection: sqlite3.Connection) -> dict[AppName, Generation]:
+        if self._numbers is None:
+            self._numbers = _generations(connection)
+        return self._numbers
+
     def _on_loss(self, loss: Loss) -> None:
+        self._numbers = None
         if loss.what in _BEGIN_AGAIN:
             self._begins_again = True
         elif loss.what == "copy":
@@ -195,7 +222,7 @@ class Holdings:
         if self._begins_again:
             complete = NOTHING
         _put_pair(connection, "complete", complete)
-        META.put(connection, _HELD, _digest(_generations(connection)))
+        META.put(connection, _HELD, _digest(self._known_numbers(connection)))
         return complete
 
     def _pair(self, name: str) -> Generation:

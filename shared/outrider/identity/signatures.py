@@ -3,6 +3,8 @@
 What is signed is the context and the body. The context (cluster and application, from the subject) is not sent twice.
 """
 
+from functools import lru_cache
+
 from nacl.exceptions import BadSignatureError
 from nacl.signing import SigningKey, VerifyKey
 
@@ -24,6 +26,12 @@ def public_key(seed: bytes) -> bytes:
     return bytes(SigningKey(seed).verify_key)
 
 
+@lru_cache(maxsize=4)
+def _signing_key(seed: bytes) -> SigningKey:
+    # Making one costs more than signing with it.
+    return SigningKey(seed)
+
+
 def _signed(cluster: str, app: str, body: bytes) -> bytes:
     # Names hold no NUL (they are DNS names), so the parts can't be shifted against one another.
     return b"\0".join((_DOMAIN, cluster.encode(), app.encode(), body))
@@ -31,7 +39,7 @@ def _signed(cluster: str, app: str, body: bytes) -> bytes:
 
 def seal(seed: bytes, cluster: str, app: str, body: bytes) -> bytes:
     """Return signature and body as one record."""
-    return SigningKey(seed).sign(_signed(cluster, app, body)).signature + body
+    return _signing_key(seed).sign(_signed(cluster, app, body)).signature + body
 
 
 def unseal(record: bytes, keys: list[bytes], cluster: str, app: str) -> bytes:
