@@ -50,6 +50,8 @@ LOG_FRAMES_MAX = 128
 LOG_FRAMES_SHORT = 16
 LOG_SHORT_BYTES = 80 << 10
 # On a disk with little room.
+MOVE_AFTER_S = 2.0
+# What must not be lost is in the log alone for so long; what follows meanwhile, on the same pages, is moved with it, and flash wears less.
 _WHAT: dict[str, What] = {
     META.name: "numbers",
     DESIRED.name: "copy",
@@ -88,7 +90,8 @@ class Database:
         self.on_news: Callable[[], None] = _nobody
         # There is something to look after; from any thread.
         self._trouble = Trouble()
-        self._unmoved = False
+        self._move_at_s: float | None = None
+        # when what must not be lost goes from the log into the file; None: it is there
         self._home = Home(path, self.lost, now_s)
         self._home.open()
         # Those with a damaged key are met by no other read.
@@ -155,8 +158,10 @@ class Database:
             self._committed()
             if durable:
                 self.settle()
-                self._unmoved = self.keeps
-        if durable:
+            is_first = durable and self.keeps and self._move_at_s is None
+            if is_first:
+                self._move_at_s = self._now_s() + MOVE_AFTER_S
+        if is_first:
             self.on_news()
 
     def write(
@@ -237,7 +242,7 @@ class Database:
     def checkpoint(self) -> None:
         """Move what the log holds into the file. What can't be moved stays in the log."""
         with self._lock:
-            self._unmoved = False
+            self._move_at_s = None
             if not self.keeps or not self._home.wal.pages:
                 return
             try:
@@ -261,8 +266,11 @@ class Database:
                 self.on_news()
             if (return_s := self._home.return_in_s()) is not None:
                 waits_s.append(return_s)
-            if self._unmoved:
-                self.checkpoint()
+            if self._move_at_s is not None:
+                if self._move_at_s <= self._now_s():
+                    self.checkpoint()
+                else:
+                    waits_s.append(self._move_at_s - self._now_s())
             if self._trouble.why and self.keeps:
                 waits_s.append(self._try_again())
         if self.writes.due_in_s(self._clock()) <= 0:

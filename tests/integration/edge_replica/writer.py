@@ -12,6 +12,7 @@ from edge_agent.replica import Bundles, Holdings, Progress, opened
 from outrider import delta
 from outrider.messages import Desired, Generation
 
+MOVED_EVERY = 3
 REBUILT_EVERY = 11
 
 
@@ -34,6 +35,9 @@ def main(path: Path) -> None:
             asyncio.run(progress.put(app, {"n": counter}, (), {"core": counter}))
             journal.append(counter, [(app, "drift", {"n": counter})])
             database.look_after()
+            if counter % MOVED_EVERY == 0:
+                # As it is a moment after the last one: here there is no pause.
+                database.checkpoint()
             if counter % REBUILT_EVERY == 0:
                 # As if it were found damaged at this moment; more often than a medium may be.
                 database._home._rebuilt_at_s.clear()

@@ -8,6 +8,8 @@ import pytest
 
 from edge_agent.journal import Journal
 from edge_agent.replica import Bundles, Database, Progress, Writes
+from edge_agent.replica.database import MOVE_AFTER_S
+from edge_agent.replica.tables import META
 from edge_agent.replica.writes import DAY_S, GATHER_S
 from outrider import codec, delta
 
@@ -153,6 +155,26 @@ def test_when_a_bundle_was_used_is_written_down_once_a_day(tmp_path: Path) -> No
     bundles.evict()
     assert bundles.get(delta.digest(data[0])) == data[0]
     assert bundles.get(delta.digest(data[1])) is None
+    database.close()
+
+
+def test_what_must_not_be_lost_is_soon_in_the_file_once_for_all_that_came(tmp_path: Path) -> None:
+    clock, news = Clock(), list[float]()
+    database = Database(tmp_path / "replica", now_s=clock)
+    database.on_news = lambda: news.append(clock.now_s)
+    home = database._home
+    database.look_after()
+    for _ in range(5):
+        with database.transaction(durable=True) as connection:
+            META.put(connection, "n", int(clock.now_s))
+        assert home.wal.pages
+        assert (database.look_after() or 0) > 0
+        clock.now_s += MOVE_AFTER_S / 5
+    # One look, when the first of them is due.
+    assert len(news) == 1
+    assert database.look_after() is None
+    assert not home.wal.pages
+    assert database.look_after() is None
     database.close()
 
 
