@@ -34,12 +34,13 @@ async def lose_replica(edge: Edge) -> None:
 
 
 async def damage_replica(edge: Edge) -> None:
-    """Flip a bit in every page."""
+    """Flip a bit in every page, of the file and of its log."""
     dice = random.Random(7)
-    data = bytearray(await asyncio.to_thread(edge.replica.read_bytes))
-    for page in range(0, len(data), 4096):
-        data[page + dice.randrange(4096)] ^= 1 << dice.randrange(8)
-    await asyncio.to_thread(edge.replica.write_bytes, bytes(data))
+    for file in files_of(edge):
+        data = bytearray(await asyncio.to_thread(file.read_bytes))
+        for page in range(0, len(data), 4096):
+            data[min(page + dice.randrange(4096), len(data) - 1)] ^= 1 << dice.randrange(8)
+        await asyncio.to_thread(file.write_bytes, bytes(data))
 
 
 async def conditions(fleet: OneNodeFleet, edge: Edge) -> list[str]:

@@ -34,7 +34,10 @@ if TYPE_CHECKING:
 
     from outrider_playground.kubernetes import SimulatedCluster
 
-NOW = datetime(2026, 12, 1, 3, 0, tzinfo=UTC)
+NOW = (datetime.now(UTC) + timedelta(days=1)).replace(hour=3, minute=0, second=0, microsecond=0)
+# The site's clock. An API server dates a ConfigMap by its own: a hold that is to end must do so after that.
+IN_3_HOURS = (NOW + timedelta(hours=3)).isoformat()
+DAY = f"{NOW:%Y-%m-%d}"
 PACE = Pace(retry=Backoff(0.02, 0.2), refused=Backoff(0.05, 0.2))
 
 
@@ -136,10 +139,10 @@ async def test_a_config_map_holds_what_is_new_what_drifts_and_what_is_to_be_prun
 ) -> None:
     held.agent.desire(app, [config_map("a"), config_map("gone")])
     await held.agent.until_synced(app)
-    await site.create(hold_map(reason="stocktaking", by="anna", until="2026-12-01T06:00:00+00:00"))
+    await site.create(hold_map(reason="stocktaking", by="anna", until=IN_3_HOURS))
     document = await held.agent.until(app, is_held)
     assert conditions(document)["Hold"] == (
-        "held by anna (ConfigMap outrider-hold) until 2026-12-01T06:00:00+00:00 (UTC): stocktaking"
+        f"held by anna (ConfigMap outrider-hold) until {IN_3_HOURS} (UTC): stocktaking"
     )
     assert synced(document)
     await site.edit(CONFIG_MAP, "a", {"data": {"a": "edited"}})
@@ -168,7 +171,7 @@ async def test_a_hold_ends_by_itself_at_its_time(held: Holding, site: Site, app:
     held.hold(until=end, reason="still at it")
     document = await held.agent.until_synced(app)
     assert not is_held(document)
-    assert document["operationState"]["startedAt"] == "2026-12-01T07:00:00Z"
+    assert document["operationState"]["startedAt"] == f"{DAY}T07:00:00Z"
     assert held.happened() == [
         ("hold-began", "stocktaking"), ("hold-began", "still at it"), ("hold-ended", "expired"),
     ]  # fmt: skip
@@ -222,7 +225,7 @@ async def test_a_person_at_the_hub_is_refused_and_what_is_urgent_goes_through(
     held.hold()
     held.agent.desire(app, [config_map("a")])
     await held.agent.until(app, waits)
-    with pytest.raises(RequestRefused, match="held by anna until 2026-12-01T07:00:00"):
+    with pytest.raises(RequestRefused, match=f"held by anna until {DAY}T07:00:00"):
         held.agent.ask(app)
     held.agent.ask(app, despite_hold=True)
     document = await held.agent.until(app, synced)
@@ -296,7 +299,7 @@ async def test_a_hold_outlives_the_agent_and_ends_while_it_is_down(
 async def test_a_config_map_is_told_once_however_often_the_agent_starts(
     site: Site, settings: Settings, database: Database, simulated: SimulatedCluster, app: str
 ) -> None:
-    await site.create(hold_map(reason="Christmas", until="2026-12-05T00:00:00Z"))
+    await site.create(hold_map(reason="Christmas", until=(NOW + timedelta(days=4)).isoformat()))
     for _ in range(3):
         async with holding(site, settings, database) as held:
             assert "Hold" in held.told()
@@ -336,7 +339,7 @@ async def test_without_the_right_to_see_the_config_map_the_agent_goes_on_and_say
         held.agent.desire(app, [deployment("web")])
         await held.agent.until_synced(app)
         simulated.faults.remove(rule)
-        await site.create(hold_map(reason="x", until="2026-12-01T06:00:00Z"))
+        await site.create(hold_map(reason="x", until=IN_3_HOURS))
         await eventually(lambda: "Hold" in held.told() and "HoldError" not in held.told())
 
 
@@ -348,5 +351,6 @@ async def test_a_clock_that_is_set_neither_ends_nor_stretches_a_hold_for_a_lengt
     await held.agent.until(app, waits)
     held.clock.set(NOW + timedelta(days=400))
     document = await held.looked_again(app)
-    assert "until 2028-01-05T0" in conditions(document)["Hold"]
-    assert "'until': '2028-01-05T0" in str(held.about.document()["hold"])
+    later = f"{NOW + timedelta(days=400):%Y-%m-%d}T0"
+    assert f"until {later}" in conditions(document)["Hold"]
+    assert f"'until': '{later}" in str(held.about.document()["hold"])
