@@ -52,7 +52,7 @@ def _said(entry: Mapping[str, Any], now: datetime) -> tuple[str, str]:
     detail = detail if isinstance(detail, dict) else {}
     words = _WORDS.get(kind)
     if words is None:
-        told = ", ".join(f"{name} {value}" for name, value in detail.items())
+        told = ", ".join(f"{name} {_value(value)}" for name, value in detail.items())
         return f"{kind}: {told}" if told else kind, ""
     return words(detail, now)
 
@@ -122,6 +122,30 @@ def _rebuilt(detail: Mapping[str, Any], _now: datetime) -> tuple[str, str]:
     return f"the agent's replica lost something{_message(detail)}{why}", freshness.STALE
 
 
+def _hold_began(detail: Mapping[str, Any], _now: datetime) -> tuple[str, str]:
+    by = f" by {detail['by']}" if detail.get("by") else ""
+    until = f" until {detail['until']}" if detail.get("until") else ""
+    why = f": {detail['reason']}" if detail.get("reason") else ""
+    return f"{_held(detail)} is held{by}{until}{why}", freshness.STALE
+
+
+def _hold_ended(detail: Mapping[str, Any], _now: datetime) -> tuple[str, str]:
+    how = " ".join(
+        str(part)
+        for part in (detail.get("how"), "by" if detail.get("endedBy") else "", detail.get("endedBy"))
+        if part
+    )
+    return f"{_held(detail)} is held no more{f' ({how})' if how else ''}", ""
+
+
+def _held(detail: Mapping[str, Any]) -> str:
+    return _value(detail.get("applications") or "the whole cluster")
+
+
+def _value(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
 def _revision(detail: Mapping[str, Any], before: str) -> str:
     revision = freshness.short_revision(detail.get("revision"))
     return f"{before}{revision}" if revision else ""
@@ -151,6 +175,8 @@ _WORDS: dict[str, Callable[[Mapping[str, Any], datetime], tuple[str, str]]] = {
     "removed": _plain("removed"),
     BEGAN: _plain("lost the hub", freshness.STALE),
     ENDED: _plain("reached the hub again"),
+    "hold-began": _hold_began,
+    "hold-ended": _hold_ended,
     "agent-started": _started,
     "replica-rebuilt": _rebuilt,
     "gap": _gap,

@@ -82,7 +82,7 @@ def _section(section: Any) -> str:
 def _value(value: Any) -> str:
     if isinstance(value, dict):
         return "(" + ", ".join(f"{name} {one}" for name, one in sorted(value.items())) + ")"
-    return str(value)
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _named(hold: Mapping[str, Any]) -> str:
@@ -177,9 +177,15 @@ def imported(answer: Mapping[str, Any]) -> str:
     rows = [
         [one["name"], one["result"], _moved(one["before"], one["revision"])] for one in answer["applications"]
     ]
-    mended = f", {answer['mended']} lost bundles brought back" if answer.get("mended") else ""
-    head = f"made {made} from generation {generation}: {answer['changed']} records taken{mended}\n"
+    mended = f", {_counted(answer['mended'], 'lost bundle')} brought back" if answer.get("mended") else ""
+    head = (
+        f"made {made} from generation {generation}: {_counted(answer['changed'], 'record')} taken{mended}\n"
+    )
     return head + (table(["APPLICATION", "RESULT", "REVISION"], rows) if rows else "")
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _moved(before: str, after: str) -> str:

@@ -241,7 +241,7 @@ async def test_what_comes_while_the_site_holds_is_taken_and_waits(site: LocalSit
     async with site.agent():
         await site.done("hold", "--reason", "stocktaking")
         site.hub.desire("till", config_map("a", v="1"))
-        assert "1 records taken" in await taken(site, site.hub.file())
+        assert "1 record taken" in await taken(site, site.hub.file())
         await site.until_app("till", lambda app: "held by" in app["waits_for"])
         assert site.live("a") is None
 
@@ -251,7 +251,7 @@ async def test_a_file_comes_through_a_pipe_as_well(site: LocalSite) -> None:
     async with site.agent():
         ended = await site("import", "-", stdin=site.hub.file())
         assert ended.status == 0
-        assert "1 records taken" in ended.stdout
+        assert "1 record taken" in ended.stdout
         missing = await site("import", site.folder / "nowhere.export")
         assert missing.status == 1
         assert "nowhere.export: No such file or directory" in missing.stderr
@@ -301,7 +301,7 @@ async def test_a_file_brings_back_a_bundle_that_the_replica_has_lost(site: Local
     )
     async with site.agent():
         told = await taken(site, data)
-        assert "0 records taken, 1 lost bundles brought back" in told
+        assert "0 records taken, 1 lost bundle brought back" in told
         await eventually(lambda: site.live("a") == {"v": "1"}, WITHIN_S)
 
 
