@@ -157,8 +157,10 @@ class Entries:
                     return after
                 old = after
             return old
-        self.documents += len(chain.links)
-        return self._with(app, chain.links[-1][0], document, old)
+        before = len(self.changes)
+        known = self._with(app, chain.links[-1][0], document, old)
+        self.documents += len(chain.links) - 1 + len(self.changes) - before
+        return known
 
     def _faulty(self, app: str, chain: _Chain, old: Known, error: Exception) -> Known:
         kind, digest = _KINDS[type(error)], chain.links[0][0]
