@@ -10,6 +10,7 @@ signed again.
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from itertools import combinations
 from sys import intern
 
 from app_registry.desired import ALIKE_MAX, Last
@@ -21,6 +22,8 @@ from outrider.subjects import SETTINGS
 
 NOTHING = Generation(0, 0)
 FIRST_EPOCH = 1
+TOLD_APART_MAX = 8
+# Tombstones of a cluster of which each selection is looked at.
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +230,18 @@ class Generations:
         """Return the digest of what an edge holds that has carried out every tombstone."""
         live = self._live(cluster)
         return holdings_digest({app: one.holding for app, one in live if not one.is_tombstone})
+
+    def is_on_its_way(self, cluster: ClusterName, held: bytes) -> bool:
+        """Whether a digest is that of an edge that has carried out some of the tombstones, and not yet the others."""
+        live = {app: one.holding for app, one in self._live(cluster)}
+        ending = self.tombstones(cluster)
+        if len(ending) > TOLD_APART_MAX:
+            return False
+        return any(
+            held == holdings_digest({app: one for app, one in live.items() if app not in done})
+            for count in range(1, len(ending))
+            for done in combinations(ending, count)
+        )
 
     def _live(self, cluster: ClusterName) -> Iterator[tuple[AppName, Published]]:
         of = self._clusters.get(cluster)

@@ -144,8 +144,7 @@ class Resync:
         if held == self._generations.digest_without_tombstones(cluster):
             self._tombstones.prove(cluster)
             return
-        if self._generations.tombstones(cluster):
-            # It has carried out some of them, most likely; the next digest tells.
+        if self._generations.is_on_its_way(cluster, held):
             return
         if not self._raised_within(MEND_INTERVAL_S, cluster):
             log.warning("the edge holds other records than it should", cluster=cluster)

@@ -136,6 +136,26 @@ async def test_a_number_that_the_edge_knows_with_another_content_is_given_out_no
     assert edge.held[app].revision == edge.held[APPS[0]].revision
 
 
+async def test_a_removal_whose_number_the_edge_knows_with_another_content_is_told_again(
+    served: Fleet,
+) -> None:
+    edge = await served.edge("shop1")
+    await deliver_all(served, edge)
+    app = APPS[1]
+    # A registry sent it once more and died before the stream had it: the one after it numbers its tombstone alike.
+    edge.held[app] = replace(edge.held[app], counter=7)
+    edge.seen = Generation(1, 7)
+    await served.ask("app.delete", name=app)
+    await served.until(lambda found: found["deleting"], "app.get", name=app)
+    await eventually(lambda: told_again(edge, app))
+    assert edge.held[app].is_tombstone
+
+
+async def told_again(edge: Edge, app: AppName) -> bool:
+    await edge.resync()
+    return edge.held[app].generation.epoch == 2
+
+
 async def test_nonsense_is_ignored_and_the_next_request_is_answered(served: Fleet) -> None:
     edge = await served.edge("shop1")
     await deliver_all(served, edge)

@@ -100,6 +100,17 @@ def test_the_digest_tells_two_records_of_one_number_apart() -> None:
     assert stream.index.digest(SHOP) != edges_digest({TILL: desired(generation, revision="another")})
 
 
+def test_an_edge_that_has_carried_out_some_tombstones_is_told_from_one_that_holds_something_else() -> None:
+    stream = Stream()
+    held = {app: desired(stream.publish(app)) for app in (TILL, MENU, BAR)}
+    for app in (TILL, MENU):
+        held[app] = desired(stream.publish(app, live=False), live=False)
+    done = {app: record for app, record in held.items() if app != TILL}
+    assert stream.index.is_on_its_way(SHOP, edges_digest(done))
+    assert not stream.index.is_on_its_way(SHOP, edges_digest({**done, TILL: desired(Generation(1, 4))}))
+    assert not stream.index.is_on_its_way(SHOP2, edges_digest(done))
+
+
 def test_the_newest_record_of_a_cluster_is_never_dropped() -> None:
     stream = Stream()
     stream.publish(TILL)
