@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from outrider import subjects
@@ -10,6 +11,8 @@ from outrider.names import ClusterName
 from status_aggregator.arrival import Arrived
 
 BYTES_MAX = 16 << 20
+TOGETHER_MAX = 16
+# Batches of one cluster that are folded in one go: what one may unpack is bounded, and others get a turn in between.
 
 
 class Waiting(NamedTuple):
@@ -65,9 +68,11 @@ class Backlog:
             self._some.clear()
 
 
-def by_cluster(waiting: list[Waiting]) -> dict[ClusterName, list[Waiting]]:
-    """Return what waits by the cluster that it is of, each in the order of the stream."""
+def by_cluster(waiting: list[Waiting]) -> Iterator[tuple[ClusterName, list[Waiting]]]:
+    """Yield what waits by the cluster that it is of, in the order of the stream, at most TOGETHER_MAX at a time."""
     found: dict[ClusterName, list[Waiting]] = {}
     for one in waiting:
         found.setdefault(subjects.cluster_of(one.stored.subject), []).append(one)
-    return found
+    for cluster, its in found.items():
+        for start in range(0, len(its), TOGETHER_MAX):
+            yield cluster, its[start : start + TOGETHER_MAX]

@@ -121,11 +121,6 @@ class Committer:
         """Wait until more may be folded."""
         await self._room.wait()
 
-    @property
-    def is_behind(self) -> bool:
-        """Whether enough waits to be written."""
-        return self.pending.is_storm
-
     async def taken(self) -> None:
         """Wait until what waits is on its way."""
         self._taken.clear()

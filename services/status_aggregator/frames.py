@@ -1,9 +1,9 @@
 """Documents as they are held, in memory and in the bucket: compressed, and patched without being unpacked first.
 
-A document is held as an ordinary zstd frame. One that has just come is wrapped in a frame as it is: in a storm
-most are replaced before they are written, and compressing costs more than any other step of folding. A patch is a frame of `outrider.delta`, which leaves out the magic number and has the
-base as a raw dictionary: with the number put back, the two frames are a chain that zstd decodes in one call. That costs an
-eighth of decoding the base, then making a decompressor with it as its dictionary.
+A document is held as an ordinary zstd frame. One that has just come is wrapped in a frame as it is: in a storm most are replaced
+before they are written, and compressing costs more than any other step of folding. A patch is a frame of `outrider.delta`, which
+leaves out the magic number and has the base as a raw dictionary: with the number put back, the two frames are a chain that zstd
+decodes in one call. That costs an eighth of decoding the base, then making a decompressor with it as its dictionary.
 """
 
 import threading

@@ -100,12 +100,12 @@ class Ingest:
     async def _fold(self, created: str) -> None:
         while True:
             await self._backlog.some()
-            if self._committer.is_behind:
+            if self._committer.pending.is_storm:
                 await self._committer.taken()
                 waiting = self._backlog.all()
             else:
                 waiting = [self._backlog.first()]
-            for cluster, together in by_cluster(waiting).items():
+            for cluster, together in by_cluster(waiting):
                 await self._committer.room()
                 self._together(cluster, together)
                 self._committer.changed()

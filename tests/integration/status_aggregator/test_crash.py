@@ -15,6 +15,7 @@ from outrider.bus.jetstream import JetStream
 from outrider.tasks import background
 from outrider.topology import EVENTS, STATUSES
 from status_aggregator import commit
+from status_aggregator.folding import Folding
 
 
 class Died(Exception):
@@ -35,6 +36,19 @@ class MortalJetStream(JetStream):
         return await super().publish(subject, data, headers)
 
 
+async def fold_twice(fleet: Fleet, js: JetStream, lives: int, seq: int) -> tuple[bool, Folding]:
+    """Fold with one that dies after so many writes, then with another; return whether the first died, and the other."""
+    has_died = False
+    try:
+        async with fleet.folding(MortalJetStream(js, lives)) as part, background(part.run(), name="fold"):
+            await fleet.until_committed(seq)
+    except* Died:
+        has_died = True
+    async with fleet.folding(js) as part, background(part.run(), name="fold"):
+        await fleet.until_committed(seq)
+    return has_died, part
+
+
 @pytest.mark.parametrize("takes_batches", [True, False], ids=["batches", "single-writes"])
 async def test_a_crash_at_any_write_loses_nothing_and_doubles_nothing(
     fleet: Fleet, takes_batches: bool
@@ -53,17 +67,7 @@ async def test_a_crash_at_any_write_loses_nothing_and_doubles_nothing(
             await edge.flush()
             edge.model.put("till", status("Progressing", operation=operation("Running", f"{lives}+")))
             seq = await edge.flush()
-            has_died = False
-            try:
-                async with (
-                    fleet.folding(MortalJetStream(js, lives)) as part,
-                    background(part.run(), name="fold"),
-                ):
-                    await fleet.until_committed(seq)
-            except* Died:
-                has_died = True
-            async with fleet.folding(js) as part, background(part.run(), name="fold"):
-                await fleet.until_committed(seq)
+            has_died, part = await fold_twice(fleet, js, lives, seq)
             await fleet.until_documents("shop1", edge.model.documents)
             assert part.mender.asked == 0
             assert not part.around.rejections.counts
@@ -94,17 +98,7 @@ async def test_a_crash_in_a_storm_loses_nothing_and_tells_what_stands_in_the_end
                     if n % 5 == 4:
                         edge.model.remove("menu")
                     seq = await edge.flush()
-            has_died = False
-            try:
-                async with (
-                    fleet.folding(MortalJetStream(js, lives)) as part,
-                    background(part.run(), name="fold"),
-                ):
-                    await fleet.until_committed(seq)
-            except* Died:
-                has_died = True
-            async with fleet.folding(js) as part, background(part.run(), name="fold"):
-                await fleet.until_committed(seq)
+            has_died, part = await fold_twice(fleet, js, lives, seq)
             coalesced += part.ingest.counts.coalesced
             for edge in edges:
                 await fleet.until_documents(edge.cluster, edge.model.documents)
