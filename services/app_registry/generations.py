@@ -22,8 +22,8 @@ from outrider.subjects import SETTINGS
 
 NOTHING = Generation(0, 0)
 FIRST_EPOCH = 1
-TOLD_APART_MAX = 8
-# Tombstones of a cluster of which each selection is looked at.
+TOLD_APART_MAX = 4
+# Tombstones of a cluster of which each selection is looked at: a digest each.
 
 
 @dataclass(frozen=True, slots=True)

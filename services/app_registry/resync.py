@@ -144,9 +144,9 @@ class Resync:
         if held == self._generations.digest_without_tombstones(cluster):
             self._tombstones.prove(cluster)
             return
-        if self._generations.is_on_its_way(cluster, held):
-            return
-        if not self._raised_within(MEND_INTERVAL_S, cluster):
+        if not (
+            self._raised_within(MEND_INTERVAL_S, cluster) or self._generations.is_on_its_way(cluster, held)
+        ):
             log.warning("the edge holds other records than it should", cluster=cluster)
             await self._raise(cluster, highest)
 
