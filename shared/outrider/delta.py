@@ -15,8 +15,6 @@ SHORT_DIGEST_BYTES = 8
 # Enough to recognise a base among what one edge holds. What is stored is checked by its whole digest.
 PATCH_IS_GOOD = 10
 # Times smaller than the value: manifests and status documents compress to a fifth or more by themselves.
-PATCH_IS_SMALL_BYTES = 100
-# There is nothing to be gained any more.
 LEVEL = 19
 LEVEL_LARGE = 6
 LEVEL_OFTEN = 9
@@ -118,8 +116,8 @@ class Delta:
         if old is None:
             return cls(digest(new), None, compress(new, level=level))
         patch = compress(new, old, level)
-        if len(patch) * PATCH_IS_GOOD < len(new) or len(patch) <= min(PATCH_IS_SMALL_BYTES, len(new) // 2):
-            # No whole is smaller: the second compression is saved.
+        if len(patch) * PATCH_IS_GOOD < len(new):
+            # No whole can be smaller: the second compression is saved.
             return cls(digest(new), short(digest(old)), patch)
         whole = compress(new, level=level)
         if len(patch) < len(whole):

@@ -1,10 +1,11 @@
 """What comes down: Desired records, checked, completed with their bundles, stored, and only then handed on.
 
 A record is accepted if the hub signed it for this cluster and application and its generation is above the one held; anything
-else is counted and ignored. One that arrives with a number that was given out before, for something else, says that the hub does
-not know what this edge holds (a registry died after it had sent a record and before the stream had it): it is told by a resync. Each application takes its newest record only: one that arrives while an older one still waits
-for its bundle replaces it. Record, bundle and frontier are stored in one transaction, so a crash anywhere repeats a step
-that changes nothing the second time. Nothing is ever removed but by a signed tombstone.
+else is counted and ignored. One whose number was given out before, for something else, says that the hub does not know what this
+edge holds (a registry died after it had sent a record and before the stream had it): a resync tells it. Each application takes
+its newest record only: one that arrives while an older one still waits for its bundle replaces it. Record, bundle and frontier
+are stored in one transaction, so a crash anywhere repeats a step that changes nothing the second time. Nothing is ever removed
+but by a signed tombstone.
 """
 
 import asyncio

@@ -117,8 +117,7 @@ class Database:
     @property
     def size_bytes(self) -> int:
         """What the file takes, its log included."""
-        path = self._home.path
-        return sum(_size(path.with_name(f"{path.name}{suffix}")) for suffix in ("", "-wal"))
+        return self._home.size_bytes
 
     def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Read; from what is left of it, where the file is found damaged."""
@@ -390,13 +389,6 @@ def opened(path: Path, writes: Writes | None = None) -> Iterator[Database]:
         yield database
     finally:
         database.close()
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0
 
 
 def _nobody() -> None:

@@ -108,7 +108,7 @@ class Holdings:
             for table in _COPIES:
                 table.put(connection, app, record.epoch, record.counter, record.digest, kept)
             _take_over(connection, before, Held(app, record))
-            _put_pair(connection, "highest", highest, self._highest)
+            _put_pair(connection, "highest", highest)
             self._numbers = {**self._known_numbers(connection), app: record.generation}
             return self._note(connection, complete)
 
@@ -221,7 +221,7 @@ class Holdings:
     def _note(self, connection: sqlite3.Connection, complete: Generation) -> Generation:
         if self._begins_again:
             complete = NOTHING
-        _put_pair(connection, "complete", complete, self._complete)
+        _put_pair(connection, "complete", complete)
         META.put(connection, _HELD, _digest(self._known_numbers(connection)))
         return complete
 
@@ -261,10 +261,9 @@ def _generations(connection: sqlite3.Connection) -> dict[AppName, Generation]:
     return {AppName(app): Generation(row[1], row[2]) for app, row in _newest(rows).items()}
 
 
-def _put_pair(connection: sqlite3.Connection, name: str, now: Generation, before: Generation) -> None:
-    if now.epoch != before.epoch:
-        META.put(connection, f"{name}_epoch", now.epoch)
-    META.put(connection, f"{name}_counter", now.counter)
+def _put_pair(connection: sqlite3.Connection, name: str, generation: Generation) -> None:
+    META.put(connection, f"{name}_epoch", generation.epoch)
+    META.put(connection, f"{name}_counter", generation.counter)
 
 
 def _digest(held: dict[AppName, Generation]) -> int:

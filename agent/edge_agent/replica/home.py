@@ -49,6 +49,11 @@ class Home:
         self._pause_s = RETURN_AFTER_S
         self._identity: tuple[int, int] = (0, 0)
 
+    @property
+    def size_bytes(self) -> int:
+        """What the file takes, its log included."""
+        return _size(self.path) + _size(self.wal.path)
+
     def open(self) -> None:
         """Open the file, or do without."""
         try:
@@ -166,3 +171,10 @@ def _identity(path: Path) -> tuple[int, int]:
     except OSError:
         return (0, 0)
     return found.st_dev, found.st_ino
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
